@@ -1,1 +1,5 @@
 //! core
+pub mod store;
+mod value;
+
+pub use value::Value;

@@ -1,0 +1,227 @@
+//! What beldi asks of a store: single-row conditional updates, and nothing more.
+//!
+//! A [`Store`] holds rows under a partition key and a sort key. Its one promise is that an update
+//! of one row is atomic, that its condition is judged on that same row, and that a refusal shows
+//! the row as it was. Nothing is atomic across rows. Every request beldi sends may be delivered
+//! twice or late; the protocols make that harmless, the store need not.
+
+mod condition;
+mod memory;
+mod update;
+
+use std::collections::BTreeMap;
+use std::fmt;
+
+use futures_util::future::BoxFuture;
+
+pub use condition::{Compare, Condition, Field};
+pub use memory::MemoryStore;
+pub use update::Update;
+
+use crate::value::Value;
+
+/// The largest row, in bytes by DynamoDB's rules: names plus values.
+pub const MAX_ROW: usize = 400 * 1024;
+/// The longest partition key, in bytes.
+pub const MAX_PARTITION_KEY: usize = 2048;
+/// The longest sort key, in bytes.
+pub const MAX_SORT_KEY: usize = 1024;
+/// The most bytes a page of [`Store::query`] or [`Store::due`] carries before it is cut.
+pub const MAX_PAGE: usize = 1024 * 1024;
+
+/// The attribute that puts a row into the due index: the index shard, a text.
+pub const DUE_SHARD: &str = "due";
+/// The attribute that orders a row in its due shard, a whole number.
+pub const DUE_ORDER: &str = "ord";
+
+/// The address of a row.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Key {
+    /// Rows of one partition are found by one [`Store::query`].
+    pub partition: String,
+    /// Orders the rows of a partition, by bytes.
+    pub sort: String,
+}
+
+impl Key {
+    /// The key of these two parts.
+    pub fn new(partition: impl Into<String>, sort: impl Into<String>) -> Self {
+        Self { partition: partition.into(), sort: sort.into() }
+    }
+
+    /// Refuses what DynamoDB would refuse: an empty or too long part.
+    pub fn check(&self) -> Result<()> {
+        let fits = |part: &str, max| !part.is_empty() && part.len() <= max;
+        if fits(&self.partition, MAX_PARTITION_KEY) && fits(&self.sort, MAX_SORT_KEY) {
+            Ok(())
+        } else {
+            Err(StoreError::InvalidKey { key: self.clone() })
+        }
+    }
+}
+
+impl fmt::Display for Key {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}/{}", self.partition.escape_debug(), self.sort.escape_debug())
+    }
+}
+
+/// The attributes of a row.
+#[derive(Clone, Debug, Default, PartialEq, serde::Serialize, serde::Deserialize)]
+pub struct Row(pub BTreeMap<String, Value>);
+
+impl Row {
+    /// The named attribute.
+    pub fn get(&self, name: &str) -> Option<&Value> {
+        self.0.get(name)
+    }
+
+    /// The named whole number; absent and foreign kinds are `None`.
+    pub fn int(&self, name: &str) -> Option<i128> {
+        self.get(name)?.as_int()
+    }
+
+    /// The named text; absent and foreign kinds are `None`.
+    pub fn text(&self, name: &str) -> Option<&str> {
+        self.get(name)?.as_text()
+    }
+
+    /// Bytes of all names and values.
+    pub fn size(&self) -> usize {
+        self.0.iter().map(|(name, value)| name.len() + value.size()).sum()
+    }
+
+    /// Where the row stands in the due index, if it does.
+    pub fn due(&self) -> Option<(&str, u64)> {
+        let order = u64::try_from(self.int(DUE_ORDER)?).ok()?;
+        Some((self.text(DUE_SHARD)?, order))
+    }
+}
+
+/// How an update ended. Either way the row comes back.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Updated {
+    /// The condition held; this is the row after the update.
+    Applied(Row),
+    /// The condition failed and nothing changed; this is the row as it was.
+    Refused(Option<Row>),
+}
+
+/// A range of one partition: the rows whose sort key begins with `prefix`.
+#[derive(Clone, Debug)]
+pub struct Query {
+    /// The partition to read.
+    pub partition: String,
+    /// What every sort key begins with; empty for all.
+    pub prefix: String,
+    /// Largest sort key first.
+    pub descending: bool,
+    /// At most so many rows a page.
+    pub limit: usize,
+    /// Go on behind this sort key (the `next` of the page before).
+    pub after: Option<String>,
+}
+
+/// The rows of a query, and where to go on.
+#[derive(Clone, Debug, Default)]
+pub struct Page {
+    /// The rows, in the asked order.
+    pub rows: Vec<(Key, Row)>,
+    /// Set when there may be more: pass it as `after`.
+    pub next: Option<String>,
+}
+
+/// A range of the due index: the rows of a shard in their order.
+#[derive(Clone, Debug)]
+pub struct DueQuery {
+    /// The shard, as in the rows' [`DUE_SHARD`].
+    pub shard: String,
+    /// At most so many rows a page.
+    pub limit: usize,
+    /// Go on behind this place (the `next` of the page before).
+    pub after: Option<(u64, Key)>,
+}
+
+/// Rows from the due index, and where to go on.
+#[derive(Clone, Debug, Default)]
+pub struct DuePage {
+    /// The rows by [`DUE_ORDER`], then key, as the index knows them: possibly out of date.
+    pub rows: Vec<(Key, Row)>,
+    /// Set when there may be more: pass it as `after`.
+    pub next: Option<(u64, Key)>,
+}
+
+/// Why a store did not do what it was asked.
+#[derive(Clone, Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum StoreError {
+    /// The request may or may not have been applied; it is safe to send it again.
+    #[error("the store is unavailable: {0}")]
+    Unavailable(String),
+    /// The row would be larger than [`MAX_ROW`]; nothing was changed.
+    #[error("row {key} would take {size} bytes; the limit is {MAX_ROW}")]
+    RowTooLarge {
+        /// The row.
+        key: Key,
+        /// What it would take, in bytes.
+        size: usize,
+    },
+    /// A part of the key is empty or too long.
+    #[error(
+        "key {key} is empty or too long: a partition key has 1 to {MAX_PARTITION_KEY} bytes, a sort key 1 to {MAX_SORT_KEY}"
+    )]
+    InvalidKey {
+        /// The key.
+        key: Key,
+    },
+    /// What is stored cannot be read.
+    #[error("the store holds something it did not write: {0}; restore the file from a backup")]
+    Corrupt(String),
+    /// Another process has the database open.
+    #[error(
+        "{path} is open in another process; a database has one host at a time: stop that one, or choose another path"
+    )]
+    InUse {
+        /// The database file.
+        path: String,
+    },
+    /// The file system said no.
+    #[error("{0}")]
+    Io(String),
+}
+
+impl StoreError {
+    /// Whether the same request may succeed later.
+    pub fn is_transient(&self) -> bool {
+        matches!(self, Self::Unavailable(_))
+    }
+}
+
+/// What a store answers.
+pub type Result<T> = std::result::Result<T, StoreError>;
+
+/// A table of rows with atomic single-row conditional updates and strongly consistent reads.
+///
+/// Implementations pass the [conformance suite](crate::testing::conformance) (feature `testing`).
+pub trait Store: Send + Sync + 'static {
+    /// The row at `key`, as the last acknowledged update left it.
+    fn get<'a>(&'a self, key: &'a Key) -> BoxFuture<'a, Result<Option<Row>>>;
+
+    /// Changes one row if the condition holds on it (an absent row has no attributes).
+    fn update<'a>(&'a self, key: &'a Key, update: &'a Update) -> BoxFuture<'a, Result<Updated>>;
+
+    /// One page of a partition. Each row is current; the page is no snapshot.
+    fn query<'a>(&'a self, query: &'a Query) -> BoxFuture<'a, Result<Page>>;
+
+    /// One page of the due index. It may lag behind the rows: a hint, to be checked on the row.
+    fn due<'a>(&'a self, query: &'a DueQuery) -> BoxFuture<'a, Result<DuePage>>;
+
+    /// Removes the row if the condition holds on it; tells whether it did.
+    fn delete<'a>(&'a self, key: &'a Key, when: &'a Condition) -> BoxFuture<'a, Result<bool>>;
+
+    /// Whether no other process can use this store while we have it open. The host may then take
+    /// over unfinished instances at once instead of waiting for their leases.
+    fn is_exclusive(&self) -> bool {
+        false
+    }
+}
