@@ -1,1 +1,6 @@
-//! facade
+//! Stateful serverless functions that change data exactly once.
+
+pub use beldi_core::*;
+
+#[doc(hidden)]
+pub use beldi_core::__private;
