@@ -12,6 +12,12 @@ use tokio::sync::{Semaphore, watch};
 use tokio::task::JoinHandle;
 
 pub use call::{HostCall, HostSend};
+#[cfg(feature = "testing")]
+pub(crate) use call::{answer, request};
+#[cfg(feature = "testing")]
+pub(crate) use runner::begin;
+#[cfg(feature = "testing")]
+pub(crate) use status::read as status;
 pub use status::{InstanceState, InstanceStatus};
 
 use crate::api::{Call, Sending, Ssf};
