@@ -1,0 +1,7 @@
+#[beldi::ssf]
+async fn order() -> String {
+    let id = uuid::Uuid::new_v4();
+    id.to_string()
+}
+
+fn main() {}
