@@ -1,12 +1,14 @@
 //! Writes the generated code: everything that is quoted, but for the two calls around awaits and async blocks.
 
 use proc_macro2::{Span, TokenStream};
-use quote::{ToTokens, quote};
-use syn::Block;
+use quote::{ToTokens, format_ident, quote, quote_spanned};
+use syn::spanned::Spanned;
+use syn::{Block, Type, parse_quote, parse_quote_spanned};
 
 use crate::model::{Input, Part, Ssf};
 use crate::placement::{self, Place};
 use crate::runtime::Runtime;
+use crate::types::unnamed;
 
 /// Input:
 ///
@@ -45,13 +47,14 @@ pub(crate) fn ssf(ssf: &Ssf, runtime: &Runtime) -> TokenStream {
 /// parameters borrow.
 pub(crate) fn part(part: &Part, runtime: &Runtime) -> TokenStream {
     let Part { function, output } = part;
+    let operation = runtime.operation();
+    let at = located_at(output);
+    let mut sig = function.sig.clone();
+    sig.output = parse_quote_spanned! {at=> -> impl #operation<Output = #output> };
     let body = match &function.body {
         Some(body) => part_body(part, body, runtime),
         None => quote! { ; },
     };
-    let mut sig = function.sig.clone();
-    let operation = runtime.operation();
-    sig.output = syn::parse_quote! { -> impl #operation<Output = #output> };
     let (attrs, vis) = (&function.attrs, &function.vis);
     let deny = deny_disallowed();
     quote! { #deny #(#attrs)* #vis #sig #body }
@@ -84,9 +87,10 @@ fn contract(ssf: &Ssf, runtime: &Runtime) -> TokenStream {
         None => quote! { ::core::option::Option::None },
     };
     let input = match &ssf.input {
-        Some(input) => input.ty.to_token_stream(),
-        None => quote! { () },
+        Some(input) => assigned("Input", &input.ty),
+        None => assigned("Input", &parse_quote! { () }),
     };
+    let output = assigned("Output", output);
     quote! {
         impl #module::Ssf for #ident {
             const NAME: &'static str = #name;
@@ -97,10 +101,15 @@ fn contract(ssf: &Ssf, runtime: &Runtime) -> TokenStream {
                 use #module::NotResult as _;
                 #module::Probe::<Self::Output>::IS_RESULT
             };
-            type Input = #input;
-            type Output = #output;
+            #input
+            #output
         }
     }
+}
+
+fn assigned(name: &str, ty: &Type) -> TokenStream {
+    let name = format_ident!("{name}");
+    quote_spanned! {located_at(ty)=> type #name = #ty; }
 }
 
 /// The user's function, a private associated one: there its name does not hide the call of itself, and type errors land on
@@ -112,12 +121,13 @@ fn handler(ssf: &Ssf, body: &Block, runtime: &Runtime) -> TokenStream {
     let module = runtime.module();
     let deny = deny_disallowed();
     let argument = ssf.input.as_ref().map(|_| quote! { input });
+    let future = quote_spanned! {located_at(ident)=>
+        impl ::core::future::Future<Output = Self::Output> + ::core::marker::Send
+    };
     quote! {
         impl #module::Handler for #ident {
             const CODE: u64 = #code;
-            fn run(
-                input: Self::Input,
-            ) -> impl ::core::future::Future<Output = Self::Output> + ::core::marker::Send {
+            fn run(input: Self::Input) -> #future {
                 Self::#ident(#argument)
             }
         }
@@ -143,22 +153,29 @@ fn marker(ssf: &Ssf) -> TokenStream {
 /// The body of a part. Its first statement, which never runs, tells the type that the block returns, so that `?` infers
 /// and wrong types are reported at the user's expressions.
 fn part_body(part: &Part, body: &Block, runtime: &Runtime) -> TokenStream {
-    let Part { output, .. } = part;
-    let Block { brace_token, stmts } = body;
-    let mut block = quote! { async move };
-    brace_token.surround(&mut block, |block| {
-        block.extend(quote! {
+    let Part { function, output } = part;
+    let at = located_at(output);
+    let declared = unnamed(output).is_empty().then(|| {
+        quote_spanned! {at=>
             if false {
                 return ::core::option::Option::<#output>::None.unwrap();
             }
-            #(#stmts)*
-        });
+        }
     });
-    let branch = runtime.branch(block, Span::call_site());
+    let at = located_at(&function.sig.ident);
+    let mut block = quote_spanned! {at=> async move };
+    let Block { brace_token, stmts } = body;
+    brace_token.surround(&mut block, |block| block.extend(quote! { #declared #(#stmts)* }));
+    let branch = runtime.branch(block, at);
     quote! { { #branch } }
 }
 
 /// Clippy knows more names than the macro, and sees them through imports: the project's `clippy.toml` lists them.
 fn deny_disallowed() -> TokenStream {
     quote! { #[deny(clippy::disallowed_methods, clippy::disallowed_types)] }
+}
+
+/// Generated code that stands in rustc's messages where the user wrote `tokens`, but that lints know to be generated.
+fn located_at(tokens: impl ToTokens) -> Span {
+    Span::call_site().located_at(tokens.span())
 }

@@ -24,6 +24,7 @@ mod suggest;
 #[cfg(test)]
 mod tests;
 mod tokens;
+mod types;
 
 use proc_macro::TokenStream;
 

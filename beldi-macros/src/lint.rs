@@ -93,7 +93,7 @@ impl ToTokens for Words<'_> {
 }
 
 /// The macros that poll several futures side by side, as everyone imports them; `my::join!` is another.
-fn is_parallel(path: &Path) -> bool {
+pub(crate) fn is_parallel(path: &Path) -> bool {
     let words: Vec<_> = path.segments.iter().map(|segment| segment.ident.to_string()).collect();
     let Some((name, origin)) = words.split_last() else {
         return false;

@@ -2,10 +2,15 @@
 //!
 //! Nested items and async closures are the outside world and stay as written.
 
+use proc_macro2::TokenStream;
+use quote::ToTokens;
+use syn::parse::Parser;
+use syn::punctuated::Punctuated;
 use syn::spanned::Spanned;
 use syn::visit_mut::{self, VisitMut};
-use syn::{Block, Expr, ExprAsync, ExprAwait, ExprClosure, Item};
+use syn::{Block, Expr, ExprAsync, ExprAwait, ExprClosure, Item, Macro, Token, parse_quote};
 
+use crate::lint::is_parallel;
 use crate::runtime::Runtime;
 
 /// Rewrites a body in place.
@@ -34,6 +39,19 @@ impl VisitMut for Rewrite<'_> {
         }
     }
 
+    /// The awaits in a macro call are mistakes, reported elsewhere. They are rewritten where the arguments can be read, and
+    /// races and joins of futures taken out, so that no types are wrong on top of that.
+    fn visit_macro_mut(&mut self, call: &mut Macro) {
+        let arguments = Punctuated::<Expr, Token![,]>::parse_terminated;
+        if is_parallel(&call.path) {
+            call.path = parse_quote! { ::core::unreachable };
+            call.tokens = TokenStream::new();
+        } else if let Ok(mut arguments) = arguments.parse2(call.tokens.clone()) {
+            arguments.iter_mut().for_each(|argument| self.visit_expr_mut(argument));
+            call.tokens = arguments.into_token_stream();
+        }
+    }
+
     fn visit_item_mut(&mut self, _: &mut Item) {}
 }
 
@@ -43,7 +61,7 @@ impl Rewrite<'_> {
     /// Output: `::beldi::__private::step(EXPR).await`
     fn await_to_step(&self, awaited: &mut ExprAwait) {
         let operation = without_parentheses(&awaited.base);
-        let step = self.runtime.step(operation, operation.span());
+        let step = self.runtime.step(operation, awaited.await_token.span);
         *awaited.base = Expr::Verbatim(step);
     }
 

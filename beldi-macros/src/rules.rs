@@ -1,9 +1,7 @@
 //! Every rule about a function's signature and the options beside it, with its message. A message says what is wrong
 //! and what to write.
 
-use quote::ToTokens;
 use syn::ext::IdentExt;
-use syn::visit::Visit;
 use syn::{
     FnArg, Lifetime, LitStr, PatType, ReturnType, Safety, Signature, Type, TypeImplTrait,
     TypeReference,
@@ -13,6 +11,7 @@ use crate::args::Options;
 use crate::errors::Errors;
 use crate::item::Function;
 use crate::pipeline::Word;
+use crate::types::{Borrowed, owned_form, unnamed};
 
 /// Whether the signature is one that the attribute can expand.
 pub(crate) fn check_signature(word: Word, sig: &Signature, errors: &mut Errors) -> bool {
@@ -77,7 +76,7 @@ fn check_output_has_a_name(word: Word, output: &ReturnType, errors: &mut Errors)
     let ReturnType::Type(_, ty) = output else {
         return;
     };
-    for unnamed in Unnamed::within(ty) {
+    for unnamed in unnamed(ty) {
         errors.push(
             unnamed,
             format_args!(
@@ -115,7 +114,7 @@ fn check_at_most_one_input(sig: &Signature, errors: &mut Errors) {
 
 fn check_inputs(sig: &Signature, errors: &mut Errors) {
     for input in typed_inputs(sig) {
-        for unnamed in Unnamed::within(&input.ty) {
+        for unnamed in unnamed(&input.ty) {
             errors
                 .push(unnamed, "an SSF takes a type with a name: write it instead of `impl Trait`");
         }
@@ -130,8 +129,7 @@ fn check_output_is_owned(output: &ReturnType, errors: &mut Errors) {
 }
 
 fn check_owned(rule: &str, ty: &Type, errors: &mut Errors) {
-    let mut borrowed = Borrowed::default();
-    borrowed.visit_type(ty);
+    let borrowed = Borrowed::within(ty);
     for reference in borrowed.references {
         let owned = owned_form(&reference.elem);
         errors.push(reference, format_args!("an SSF {rule}: write `{owned}`"));
@@ -187,50 +185,4 @@ fn typed_inputs(sig: &Signature) -> impl Iterator<Item = &PatType> {
         FnArg::Typed(input) => Some(input),
         FnArg::Receiver(_) => None,
     })
-}
-
-/// `str` is owned as `String`, `[T]` as `Vec<T>`, anything else as itself.
-fn owned_form(ty: &Type) -> String {
-    match ty {
-        Type::Path(path) if path.path.is_ident("str") => "String".to_owned(),
-        Type::Slice(slice) => format!("Vec<{}>", slice.elem.to_token_stream()),
-        other => other.to_token_stream().to_string(),
-    }
-}
-
-/// Collects the places of a type that are written `impl Trait`.
-#[derive(Default)]
-struct Unnamed<'a>(Vec<&'a TypeImplTrait>);
-
-impl<'a> Unnamed<'a> {
-    fn within(ty: &'a Type) -> Vec<&'a TypeImplTrait> {
-        let mut unnamed = Self::default();
-        unnamed.visit_type(ty);
-        unnamed.0
-    }
-}
-
-impl<'a> Visit<'a> for Unnamed<'a> {
-    fn visit_type_impl_trait(&mut self, ty: &'a TypeImplTrait) {
-        self.0.push(ty);
-    }
-}
-
-/// Collects the places of a type that borrow.
-#[derive(Default)]
-struct Borrowed<'a> {
-    references: Vec<&'a TypeReference>,
-    lifetimes: Vec<&'a Lifetime>,
-}
-
-impl<'a> Visit<'a> for Borrowed<'a> {
-    fn visit_type_reference(&mut self, reference: &'a TypeReference) {
-        self.references.push(reference);
-    }
-
-    fn visit_lifetime(&mut self, lifetime: &'a Lifetime) {
-        if lifetime.ident != "static" {
-            self.lifetimes.push(lifetime);
-        }
-    }
 }

@@ -27,9 +27,9 @@ impl Runtime {
     pub(crate) fn step(&self, operation: impl ToTokens, at: Span) -> TokenStream {
         let module = self.module_at(at);
         if self.read_only {
-            quote_spanned! {at=> #module::read_only_step(#operation) }
+            quote_spanned! {at=> #module::read_only_step(::core::convert::identity(#operation)) }
         } else {
-            quote_spanned! {at=> #module::step(#operation) }
+            quote_spanned! {at=> #module::step(::core::convert::identity(#operation)) }
         }
     }
 

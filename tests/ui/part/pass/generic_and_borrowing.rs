@@ -51,7 +51,8 @@ async fn inspect(hotel: String) -> Result<String, String> {
     let same = desk.ask(&1).await;
     let (longest, text) =
         beldi::join(longest(same, vec!["a", "b"], Some(&mut limit)), describe(&hotel, (1, 9))).await;
-    Ok(format!("{longest:?} {} {limit} {}", text?, desk.close().await))
+    let asked = desk.close().await;
+    Ok(format!("{longest:?} {} {limit} {asked}", text?))
 }
 
 fn main() {

@@ -1,7 +1,7 @@
 use std::time::Instant;
 
 #[beldi::ssf(nam = "free")]
-fn reserve_room(&self, hotel: &str, nights: u32) -> bool {
+fn reserve_room(hotel: &str, nights: u32) -> bool {
     let start = Instant::now();
     println!("{}", beldi::random::<u64>().await);
     start.elapsed().as_secs() > 0
