@@ -7,6 +7,7 @@ mod branch;
 mod codec;
 mod effect;
 mod generated;
+mod json;
 mod key;
 mod operation;
 mod ssf;
