@@ -116,7 +116,8 @@ async fn announce(text: String) {
 async fn charge(cents: u64) -> Result<u64, String> {
     let before = COUNTS.get("balance").await.unwrap_or(0);
     let receipt: Result<u64, String> =
-        beldi::effect("charge", async |key| if key.is_empty() { Err(key) } else { Ok(cents) }).await;
+        beldi::effect("charge", async |key| if key.is_empty() { Err(key) } else { Ok(cents) })
+            .await;
     let receipt = receipt?;
     COUNTS.put("balance", &(before + receipt)).await;
     Ok(before + receipt)
@@ -240,14 +241,10 @@ fn exactly_once<T: Debug + PartialEq>(run: impl AsyncFn(&World) -> T) {
     };
     println!("crash: {}", World::crash_everywhere(world, &run, same));
     println!("pairs: {}", World::crash_everywhere_twice(world, &run, same));
-    let second = World::second_attempt_everywhere(
-        world,
-        &run,
-        |world: &World, outcome: T| {
-            assert_eq!(outcome, expected);
-            assert_eq!(seen(world), rows);
-        },
-    );
+    let second = World::second_attempt_everywhere(world, &run, |world: &World, outcome: T| {
+        assert_eq!(outcome, expected);
+        assert_eq!(seen(world), rows);
+    });
     println!("second: {second}");
     println!("{}", explore(0..50, world, &run, same));
 }

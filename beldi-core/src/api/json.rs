@@ -11,13 +11,13 @@ pub(super) fn input<S: Ssf>(json: &[u8]) -> Result<Value, InputError> {
     let mut json = serde_json::Deserializer::from_slice(json);
     let input: S::Input = serde_path_to_error::deserialize(&mut json).map_err(|error| {
         let path = error.path().to_string();
-        unread(error.into_inner(), path)
+        unread(error.inner(), path)
     })?;
-    json.end().map_err(|error| unread(error, String::new()))?;
+    json.end().map_err(|error| unread(&error, String::new()))?;
     Call::<S>::encoded_input(&input).map_err(InputError::Value)
 }
 
-fn unread(error: serde_json::Error, path: String) -> InputError {
+fn unread(error: &serde_json::Error, path: String) -> InputError {
     let message = error.to_string();
     match error.classify() {
         Category::Data => InputError::Type { message, path },

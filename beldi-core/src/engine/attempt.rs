@@ -72,6 +72,8 @@ pub(crate) struct Attempt {
     pub(crate) by: String,
     /// What earlier runs logged.
     pub(crate) journal: Journal,
+    /// Runs without any guarantee, for comparison.
+    pub(super) raw: bool,
     registered: AtomicBool,
     registering: tokio::sync::Mutex<()>,
     stopped: Mutex<Option<Stop>>,
@@ -89,10 +91,16 @@ impl Attempt {
             service,
             intent,
             journal,
+            raw: false,
             registered: AtomicBool::new(registered),
             registering: tokio::sync::Mutex::default(),
             stopped: Mutex::default(),
         }
+    }
+
+    /// Whether this run goes without any guarantee; only tests and benchmarks can ask for it.
+    pub(crate) fn is_raw(&self) -> bool {
+        self.raw
     }
 
     pub(crate) fn is_registered(&self) -> bool {

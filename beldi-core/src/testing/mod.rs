@@ -22,10 +22,12 @@ mod everywhere;
 mod explore;
 mod faulty;
 mod outside;
+mod raw;
 mod world;
 
 pub use everywhere::Visited;
 pub use explore::{Explored, explore};
 pub use faulty::{Counts, Fault, FaultyStore, Gate, Request, RequestKind};
 pub use outside::{VirtualOutside, in_virtual_time};
+pub use raw::RawHost;
 pub use world::{World, WorldCall};

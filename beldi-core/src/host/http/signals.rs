@@ -13,7 +13,7 @@ pub(super) async fn stop() {
     };
     if let Err(error) = asked {
         warn!(%error, "signals cannot be heard; the host stops when it is killed");
-        pending().await
+        pending::<()>().await;
     }
 }
 
