@@ -220,7 +220,8 @@ async fn read_count() -> u64 {
 fn an_undecodable_value_parks_with_table_key_and_type() {
     in_virtual_time(async {
         const AS_TEXT: Table<str, String> = Table::new("counts");
-        let world = world(App::new("test").ssf(read_count)).row(AS_TEXT, "text", &"many".to_owned());
+        let world =
+            world(App::new("test").ssf(read_count)).row(AS_TEXT, "text", &"many".to_owned());
         let _ = world.call(read_count()).key("k").await;
         let reason = parked(&world, "k").await;
         assert_eq!(reason.code, "undecodable_value");

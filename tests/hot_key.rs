@@ -48,7 +48,10 @@ fn ten_thousand_updates_by_64_writers() {
         assert!(counts.into_iter().eq(1..=UPDATES), "each update saw a count of its own");
         assert_eq!(world.peek(COUNTS, "hot"), Some(UPDATES));
         let spilled = older_rows(&world);
-        assert!(spilled >= 500, "16 marks a head make at least 500 older rows of 10,000: {spilled}");
+        assert!(
+            spilled >= 500,
+            "16 marks a head make at least 500 older rows of 10,000: {spilled}"
+        );
 
         let requests = world.store().counts().total();
         println!(
