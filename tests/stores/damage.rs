@@ -88,16 +88,13 @@ async fn changed_bytes_are_found() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("test.beldi");
     let (content, expected) = sample(&path).await;
-    let head = (0..512).step_by(stride(3));
-    let places = head.chain((512..content.len()).step_by(stride(509)));
+    let head = (0..512).step_by(stride(5));
     let mut found = 0;
-    for place in places {
-        for mask in [1 << (place % 8), 0xFF] {
-            let mut damaged = content.clone();
-            damaged[place] ^= mask;
-            let what = format!("byte {place} ^ {mask:#x}");
-            found += usize::from(!survive(&path, &damaged, &expected, &what).await);
-        }
+    for place in head.chain((512..content.len()).step_by(stride(1021))) {
+        let mut damaged = content.clone();
+        damaged[place] ^= 1 << (place % 8);
+        let survived = survive(&path, &damaged, &expected, &format!("byte {place}")).await;
+        found += usize::from(!survived);
     }
     assert!(found > 20, "damage was found {found} times only");
 }
@@ -107,7 +104,7 @@ async fn cut_off_files_are_found() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("test.beldi");
     let (content, expected) = sample(&path).await;
-    for length in (0..content.len()).step_by(stride(1021)).chain([1, 9, 64, 320, 4095, 4096]) {
+    for length in (0..content.len()).step_by(stride(2039)).chain([1, 9, 64, 320, 4095, 4096]) {
         let what = format!("{length} of {} bytes", content.len());
         survive(&path, &content[..length], &expected, &what).await;
     }
@@ -123,4 +120,34 @@ async fn lost_pages_are_found() {
         damaged.iter_mut().skip(page).take(4096).for_each(|byte| *byte = 0);
         survive(&path, &damaged, &expected, &format!("page at {page}")).await;
     }
+}
+
+/// A page that is damaged while the file is open may hide a row until the next open; what is read
+/// is right all the same.
+#[tokio::test]
+async fn rows_damaged_while_open_are_found() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("test.beldi");
+    let (content, expected) = sample(&path).await;
+    let update = Update::when(Condition::always()).remove("none");
+    let mut found = 0;
+    for place in (4096..content.len()).step_by(stride(4001)) {
+        fs::write(&path, &content).unwrap();
+        let store = EmbeddedStore::open(&path).unwrap();
+        let mut damaged = fs::read(&path).unwrap();
+        damaged[place] ^= 1 << (place % 8);
+        fs::write(&path, damaged).unwrap();
+        for (key, row) in &expected {
+            match store.get(key).await {
+                Ok(read) => assert!(read.is_none_or(|read| read == *row), "byte {place}, {key}"),
+                Err(StoreError::Corrupt(_)) => found += 1,
+                Err(error) => panic!("byte {place}, {key}: {error}"),
+            }
+        }
+        match store.update(&key(place as u64 % ROWS), &update).await {
+            Ok(_) | Err(StoreError::Corrupt(_) | StoreError::Io(_)) => {}
+            Err(error) => panic!("byte {place}: {error}"),
+        }
+    }
+    assert!(found > 0);
 }

@@ -5,10 +5,10 @@
 //! the same; its answer is dropped. When a commit fails, nobody knows what of it is on disk, so
 //! every request of the batch fails.
 
-use std::iter;
 use std::sync::Arc;
 use std::sync::mpsc::{self, Receiver, Sender};
 use std::thread::{self, JoinHandle};
+use std::{io, iter};
 
 use redb::Error;
 use tokio::sync::oneshot;
@@ -19,6 +19,8 @@ use crate::store::{Condition, Key, Result, Row, Update, Updated};
 
 /// The most requests of one commit: an answer should not wait for too many others.
 const MAX_BATCH: usize = 256;
+
+const STOPPED: &str = "the writer thread has stopped; restart the host";
 
 /// What a request does to its row.
 pub(super) enum Change {
@@ -55,7 +57,7 @@ impl Committer {
         key.check()?;
         let (reply, answer) = oneshot::channel();
         let request = Request { key: key.clone(), change, reply };
-        let stopped = || self.file.error(Error::DatabaseClosed);
+        let stopped = || self.file.error(io::Error::other(STOPPED).into());
         self.requests.as_ref().ok_or_else(stopped)?.send(request).map_err(|_| stopped())?;
         answer.await.map_err(|_| stopped())?
     }
@@ -114,5 +116,83 @@ impl Change {
             Self::Delete(when) if when.holds(row) => Ok(Updated::Applied(Row::default())),
             Self::Delete(_) => Ok(Updated::Refused(None)),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::{AtomicBool, Ordering};
+
+    use futures_util::future::join_all;
+    use redb::backends::InMemoryBackend;
+    use redb::{Builder, StorageBackend};
+
+    use super::*;
+    use crate::store::StoreError;
+
+    /// A disk in memory that stops writing when told to.
+    #[derive(Debug, Default)]
+    struct Disk {
+        memory: InMemoryBackend,
+        broken: Arc<AtomicBool>,
+    }
+
+    impl StorageBackend for Disk {
+        fn len(&self) -> io::Result<u64> {
+            self.memory.len()
+        }
+
+        fn read(&self, offset: u64, out: &mut [u8]) -> io::Result<()> {
+            self.memory.read(offset, out)
+        }
+
+        fn set_len(&self, len: u64) -> io::Result<()> {
+            self.memory.set_len(len)
+        }
+
+        fn sync_data(&self) -> io::Result<()> {
+            let full = self.broken.load(Ordering::SeqCst);
+            if full { Err(io::Error::other("no space left")) } else { Ok(()) }
+        }
+
+        fn write(&self, offset: u64, data: &[u8]) -> io::Result<()> {
+            self.memory.write(offset, data)
+        }
+    }
+
+    fn file(broken: &Arc<AtomicBool>) -> Arc<File> {
+        let disk = Disk { broken: Arc::clone(broken), ..Disk::default() };
+        let database = Builder::new().create_with_backend(disk).unwrap();
+        Arc::new(File::over("test.beldi".to_owned(), database).unwrap())
+    }
+
+    fn add() -> Change {
+        Change::Update(Update::when(Condition::always()).add("sum", 1))
+    }
+
+    #[tokio::test]
+    async fn a_failed_commit_fails_all_its_requests() {
+        let broken = Arc::default();
+        let file = file(&broken);
+        let committer = Committer::start(Arc::clone(&file)).unwrap();
+        let key = Key::new("p", "s");
+        committer.submit(&key, add()).await.unwrap();
+
+        broken.store(true, Ordering::SeqCst);
+        for answer in join_all((0..20).map(|_| committer.submit(&key, add()))).await {
+            assert!(matches!(answer, Err(StoreError::Io(_))), "{answer:?}");
+        }
+        broken.store(false, Ordering::SeqCst);
+        assert!(committer.submit(&key, add()).await.is_err(), "nobody knows what was written");
+        assert_eq!(file.commits(), 1);
+    }
+
+    #[tokio::test]
+    async fn a_stopped_thread_is_an_error() {
+        let file = file(&Arc::default());
+        let (requests, _) = mpsc::channel();
+        let committer = Committer { file, requests: Some(requests), thread: None };
+        let answer = committer.submit(&Key::new("p", "s"), add()).await;
+        assert!(matches!(answer, Err(StoreError::Io(error)) if error.contains(STOPPED)));
     }
 }

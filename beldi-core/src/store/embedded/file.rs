@@ -37,7 +37,12 @@ impl File {
     pub(super) fn open(path: &Path) -> Result<Self> {
         let name = path.display().to_string();
         let database = contain(&name, || open_or_create(path))?;
-        let file = Self { path: name, database, commits: AtomicU64::new(0) };
+        Self::over(name, database)
+    }
+
+    /// A database of ours, wherever it is kept.
+    pub(super) fn over(path: String, database: Database) -> Result<Self> {
+        let file = Self { path, database, commits: AtomicU64::new(0) };
         file.check_format()?;
         Ok(file)
     }
@@ -52,7 +57,7 @@ impl File {
 
     /// Reads the tables as the last commit left them.
     pub(super) fn read<T>(&self, body: impl FnOnce(&Snapshot) -> Result<T, Error>) -> Result<T> {
-        contain(&self.path, || body(&Snapshot::open(&self.database.begin_read()?)?))
+        contain(&self.path, || body(&Snapshot(self.database.begin_read()?)))
     }
 
     /// Changes the tables: on disk when this returns, or an error.

@@ -4,8 +4,10 @@
 //! * Updates are evaluated one after the other by one thread ([`committer`]), which makes all that
 //!   wait durable together.
 //! * A read takes a snapshot of the last commit, on the caller's thread.
-//! * Damage is an error, never a wrong answer: opening verifies every page of the file, and every
-//!   row carries a checksum of its key and value ([`record`]).
+//! * Damage is an error, never a wrong value: opening verifies every page of the file, and every
+//!   row carries a checksum of its key and value ([`record`]). Two limits: a page damaged while the
+//!   file is open can hide a row until the next open finds it, and a last commit that is damaged
+//!   *and* followed by a crash looks like one the crash cut short, so it is rolled back.
 
 mod committer;
 mod file;
@@ -37,7 +39,7 @@ use super::{Condition, DuePage, DueQuery, Key, Page, Query, Result, Row, Store, 
 ///
 /// let store = EmbeddedStore::open(&path)?;
 /// assert_eq!(store.get(&ritz).await?.unwrap().int("free"), Some(3));
-/// # beldi_core::store::Result::Ok(())
+/// # Ok::<(), beldi_core::store::StoreError>(())
 /// # }).unwrap();
 /// ```
 pub struct EmbeddedStore {

@@ -1,8 +1,6 @@
 //! The tables of the file: the rows by key, and the due index, always changed together.
 
-use redb::{
-    Error, ReadOnlyTable, ReadTransaction, ReadableTable, Table, TableDefinition, WriteTransaction,
-};
+use redb::{Error, ReadTransaction, ReadableTable, Table, TableDefinition, WriteTransaction};
 
 use super::record;
 use crate::store::page::Place;
@@ -17,24 +15,18 @@ const ROWS: TableDefinition<'static, RowKey, &[u8]> = TableDefinition::new("rows
 const DUE: TableDefinition<'static, DueKey, ()> = TableDefinition::new("due");
 
 /// The tables as the last commit left them.
-pub(super) struct Snapshot {
-    rows: ReadOnlyTable<RowKey, &'static [u8]>,
-    due: ReadOnlyTable<DueKey, ()>,
-}
+pub(super) struct Snapshot(pub(super) ReadTransaction);
 
 impl Snapshot {
-    pub(super) fn open(transaction: &ReadTransaction) -> Result<Self, Error> {
-        Ok(Self { rows: transaction.open_table(ROWS)?, due: transaction.open_table(DUE)? })
-    }
-
     pub(super) fn get(&self, key: &Key) -> Result<Option<Row>, Error> {
-        row(&self.rows, key)
+        row(&self.0.open_table(ROWS)?, key)
     }
 
     pub(super) fn query(&self, query: &Query) -> Result<Page, Error> {
         let Some((low, high)) = query.range() else { return Ok(Page::default()) };
         let range = (low.as_ref().map(parts), high.as_ref().map(parts));
-        let rows = self.rows.range::<(&str, &str)>(range)?.map(|entry| {
+        let table = self.0.open_table(ROWS)?;
+        let rows = table.range::<(&str, &str)>(range)?.map(|entry| {
             let (place, record) = entry?;
             let (partition, sort) = place.value();
             let key = Key::new(partition, sort);
@@ -51,11 +43,12 @@ impl Snapshot {
     pub(super) fn due(&self, query: &DueQuery) -> Result<DuePage, Error> {
         let (low, high) = query.range();
         let range = (low.as_ref().map(place_parts), high.as_ref().map(place_parts));
-        let rows = self.due.range::<(&str, u64, &str, &str)>(range)?.filter_map(|entry| {
+        let (table, places) = (self.0.open_table(ROWS)?, self.0.open_table(DUE)?);
+        let rows = places.range::<(&str, u64, &str, &str)>(range)?.filter_map(|entry| {
             let found = entry.map_err(Error::from).and_then(|(place, _)| {
                 let (_, order, partition, sort) = place.value();
                 let key = Key::new(partition, sort);
-                Ok(self.get(&key)?.map(|row| (order, key, row)))
+                Ok(row(&table, &key)?.map(|row| (order, key, row)))
             });
             found.transpose()
         });
