@@ -3,8 +3,8 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use beldi_core::Value;
-use beldi_core::store::{Condition, EmbeddedStore, Key, Store, Update, Updated};
+use beldi::Value;
+use beldi::store::{Condition, EmbeddedStore, Key, Store, Update, Updated};
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use tokio::runtime::Runtime;
 

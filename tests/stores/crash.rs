@@ -5,7 +5,7 @@ use std::io::{self, BufRead, BufReader, Write};
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 
-use beldi_core::store::{Condition, EmbeddedStore, Key, Store, StoreError, Update};
+use beldi::store::{Condition, EmbeddedStore, Key, Store, StoreError, Update};
 use futures_util::future::join_all;
 
 /// Tells a child process which file to open.

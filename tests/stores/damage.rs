@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::path::Path;
 
-use beldi_core::store::{
+use beldi::store::{
     Condition, DUE_ORDER, DUE_SHARD, DueQuery, EmbeddedStore, Key, MemoryStore, Query, Row, Store,
     StoreError, Update,
 };

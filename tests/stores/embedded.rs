@@ -4,7 +4,7 @@ use std::fs;
 use std::future::{Future, poll_fn};
 use std::task::Poll;
 
-use beldi_core::store::{Condition, EmbeddedStore, Key, Store, StoreError, Update, Updated};
+use beldi::store::{Condition, EmbeddedStore, Key, Store, StoreError, Update, Updated};
 use redb::TableDefinition;
 use tempfile::TempDir;
 

@@ -8,8 +8,8 @@ mod model;
 
 use std::sync::Arc;
 
-use beldi_core::store::{EmbeddedStore, MemoryStore};
-use beldi_core::testing::conformance;
+use beldi::store::{EmbeddedStore, MemoryStore};
+use beldi::testing::conformance;
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_memory_store_conforms() {

@@ -1,7 +1,7 @@
 //! Random commands: the embedded store answers each as the memory store does, also when reopened.
 
-use beldi_core::Value;
-use beldi_core::store::{
+use beldi::Value;
+use beldi::store::{
     Compare, Condition, DUE_ORDER, DUE_SHARD, DueQuery, EmbeddedStore, Key, MemoryStore, Query,
     Store, Update,
 };

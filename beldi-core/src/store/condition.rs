@@ -15,6 +15,10 @@ impl Field {
         Self(vec![name.into()])
     }
 
+    fn inside(&self, attribute: &str) -> Self {
+        Self(std::iter::once(attribute.to_owned()).chain(self.0.iter().cloned()).collect())
+    }
+
     fn find<'a>(&self, row: Option<&'a Row>) -> Option<&'a Value> {
         let (first, rest) = self.0.split_first()?;
         rest.iter().try_fold(row?.get(first)?, |value, name| value.field(name))
@@ -88,6 +92,23 @@ impl Condition {
     /// The top-level attribute compares with the value.
     pub fn compares(name: impl Into<String>, compare: Compare, value: impl Into<Value>) -> Self {
         Self::Compares(Field::attribute(name), compare, value.into())
+    }
+
+    /// The same condition, on the fields inside an attribute.
+    #[must_use]
+    pub fn inside(&self, attribute: &str) -> Self {
+        let inner = |conditions: &[Self]| conditions.iter().map(|c| c.inside(attribute)).collect();
+        match self {
+            Self::Exists(field) => Self::Exists(field.inside(attribute)),
+            Self::Absent(field) => Self::Absent(field.inside(attribute)),
+            Self::Equals(field, value) => Self::Equals(field.inside(attribute), value.clone()),
+            Self::Compares(field, compare, value) => {
+                Self::Compares(field.inside(attribute), *compare, value.clone())
+            }
+            Self::All(conditions) => Self::All(inner(conditions)),
+            Self::Any(conditions) => Self::Any(inner(conditions)),
+            Self::Not(condition) => Self::Not(Box::new(condition.inside(attribute))),
+        }
     }
 
     /// Whether the condition holds on the row; `None` is a row that is not there.

@@ -1,0 +1,341 @@
+//! Tables as typed constants, and the operations on their items.
+
+use std::fmt;
+use std::marker::PhantomData;
+
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+use super::key::{self, Key, KeyFor, Prefix};
+use super::operation::{At, Operation, ReadOnlyOperation};
+use super::when::When;
+use super::{decode, encode};
+use crate::engine::Write;
+use crate::error::Reason;
+use crate::store::Condition;
+use crate::value::Value;
+
+/// A table of the service: a name, the type of its keys and the type of its values.
+///
+/// ```
+/// # use beldi_core as beldi;
+/// use beldi::Table;
+///
+/// #[derive(serde::Serialize, serde::Deserialize)]
+/// struct Room { free: u32 }
+///
+/// const ROOMS: Table<str, Room> = Table::new("rooms");
+/// const NIGHTS: Table<(String, u32), Room> = Table::new("nights");
+///
+/// let operations = (
+///     ROOMS.get("ritz"),
+///     ROOMS.put("ritz", &Room { free: 3 }).when(beldi::When::absent()),
+///     NIGHTS.get(&("ritz", 17_u32)),
+///     NIGHTS.scan(("ritz",)),
+/// );
+/// // in an SSF each of them can be awaited
+/// # drop(operations);
+/// ```
+pub struct Table<K: ?Sized, V> {
+    name: &'static str,
+    types: PhantomData<fn(&K) -> V>,
+}
+
+impl<K: ?Sized, V> Clone for Table<K, V> {
+    fn clone(&self) -> Self {
+        *self
+    }
+}
+
+impl<K: ?Sized, V> Copy for Table<K, V> {}
+
+impl<K: ?Sized, V> fmt::Debug for Table<K, V> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Table({})", self.name)
+    }
+}
+
+impl<K: ?Sized, V> Table<K, V> {
+    /// The table of that name. Names are the service's own; two tables of one name are one table.
+    pub const fn new(name: &'static str) -> Self {
+        Self { name, types: PhantomData }
+    }
+
+    /// The name it was made with.
+    pub const fn name(&self) -> &'static str {
+        self.name
+    }
+}
+
+impl<K: Key + ?Sized, V: Serialize + DeserializeOwned + Send> Table<K, V> {
+    /// Reads the value: `Option<V>`. One round trip; logged with the next effect.
+    pub fn get<Q: KeyFor<K> + ?Sized>(&self, key: &Q) -> Get<V> {
+        Get { item: self.item(key) }
+    }
+
+    /// Reads many values side by side: `Vec<Option<V>>` in the order of the keys. Each is current,
+    /// together they are no snapshot.
+    pub fn get_many<Q: KeyFor<K>>(&self, keys: impl IntoIterator<Item = Q>) -> GetMany<V> {
+        let keys = keys.into_iter().map(|key| key::encode::<K, Q>(&key)).collect();
+        GetMany { table: self.name, keys, value: PhantomData }
+    }
+
+    /// Writes the value. With [`when`](Put::when), only if a condition holds.
+    pub fn put<Q: KeyFor<K> + ?Sized>(&self, key: &Q, value: &V) -> Put {
+        let item = self.item::<Q, V>(key);
+        let value = encode(value, &format!("the value of {item}"));
+        Put(Change { table: self.name, key: item.key, write: value.map(Write::Put) })
+    }
+
+    /// Removes the value, if there is one. With [`when`](Delete::when), only if a condition holds.
+    pub fn delete<Q: KeyFor<K> + ?Sized>(&self, key: &Q) -> Delete {
+        Delete(Change { table: self.name, key: key::encode::<K, Q>(key), write: Ok(Write::Delete) })
+    }
+
+    /// Reads, changes and writes the value as one step, and returns what the closure returned.
+    ///
+    /// The closure may run several times (other writers come in between) and must do nothing but
+    /// compute; setting `None` removes the value. Two round trips, and no flush for the read.
+    ///
+    /// ```
+    /// # use beldi_core as beldi;
+    /// const VISITS: beldi::Table<str, u64> = beldi::Table::new("visits");
+    ///
+    /// let visit = VISITS.update("home", |visits| {
+    ///     let count = visits.unwrap_or(0) + 1;
+    ///     *visits = Some(count);
+    ///     count
+    /// });
+    /// // in an SSF: let count = visit.await;
+    /// # drop(visit);
+    /// ```
+    pub fn update<Q, F, R>(&self, key: &Q, change: F) -> Update<V, F>
+    where
+        Q: KeyFor<K> + ?Sized,
+        F: FnMut(&mut Option<V>) -> R + Send,
+        R: Serialize + DeserializeOwned + Send,
+    {
+        Update { item: self.item(key), change }
+    }
+
+    /// Reads every item whose key begins with the prefix (`..` for all): `Vec<(key, V)>` in key
+    /// order. Each is current, together they are no snapshot.
+    pub fn scan(&self, prefix: impl Prefix<K>) -> Scan<K, V> {
+        let mut text = String::new();
+        prefix.write(&mut text);
+        Scan { table: self.name, prefix: text, types: PhantomData }
+    }
+
+    fn item<Q: KeyFor<K> + ?Sized, T>(&self, key: &Q) -> Item<T> {
+        Item { table: self.name, key: key::encode::<K, Q>(key), value: PhantomData }
+    }
+}
+
+/// The address of one item, and what its value should be.
+struct Item<V> {
+    table: &'static str,
+    key: String,
+    value: PhantomData<fn() -> V>,
+}
+
+impl<V> fmt::Display for Item<V> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "`{}` in table `{}`", self.key.escape_debug(), self.table)
+    }
+}
+
+impl<V> fmt::Debug for Item<V> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}
+
+impl<V: DeserializeOwned> Item<V> {
+    fn decode(&self, value: Option<Value>) -> Result<Option<V>, Reason> {
+        value.map(|value| decode(value, &format!("the value of {self}"))).transpose()
+    }
+}
+
+/// See [`Table::get`].
+#[derive(Debug)]
+#[must_use = "an operation does nothing until it is awaited"]
+pub struct Get<V> {
+    item: Item<V>,
+}
+
+impl<V: DeserializeOwned + Send> Operation for Get<V> {
+    type Output = Option<V>;
+
+    async fn perform(self, at: At) -> Option<V> {
+        let value = at.0.get(self.item.table, &self.item.key).await;
+        at.0.check(self.item.decode(value)).await
+    }
+}
+
+impl<V: DeserializeOwned + Send> ReadOnlyOperation for Get<V> {}
+
+/// See [`Table::get_many`].
+#[derive(Debug)]
+#[must_use = "an operation does nothing until it is awaited"]
+pub struct GetMany<V> {
+    table: &'static str,
+    keys: Vec<String>,
+    value: PhantomData<fn() -> V>,
+}
+
+impl<V: DeserializeOwned + Send> Operation for GetMany<V> {
+    type Output = Vec<Option<V>>;
+
+    async fn perform(self, at: At) -> Vec<Option<V>> {
+        let Self { table, keys, value } = self;
+        let values = at.0.get_many(table, &keys).await;
+        let decoded = keys.into_iter().zip(values).map(|(key, found)| {
+            let item = Item { table, key, value };
+            item.decode(found)
+        });
+        at.0.check(decoded.collect()).await
+    }
+}
+
+impl<V: DeserializeOwned + Send> ReadOnlyOperation for GetMany<V> {}
+
+/// A change of one item on its way.
+struct Change {
+    table: &'static str,
+    key: String,
+    write: Result<Write, Reason>,
+}
+
+impl Change {
+    async fn perform(self, at: At, when: Option<&Condition>) -> bool {
+        let write = at.0.check(self.write).await;
+        at.0.write(self.table, &self.key, write, when).await
+    }
+}
+
+impl fmt::Debug for Change {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}/{}", self.table, self.key.escape_debug())
+    }
+}
+
+macro_rules! changes {
+    ($($change:ident $doc:literal;)*) => {$(
+        #[doc = $doc]
+        #[derive(Debug)]
+        #[must_use = "an operation does nothing until it is awaited"]
+        pub struct $change(Change);
+
+        impl $change {
+            /// Only if the condition holds on the present value; awaiting tells whether it did.
+            pub fn when(self, condition: When) -> WriteWhen {
+                WriteWhen { change: self.0, when: condition }
+            }
+        }
+
+        impl Operation for $change {
+            type Output = ();
+
+            async fn perform(self, at: At) {
+                self.0.perform(at, None).await;
+            }
+        }
+    )*};
+}
+changes! {
+    Put "See [`Table::put`].";
+    Delete "See [`Table::delete`].";
+}
+
+/// A put or delete under a condition: awaiting it tells whether it happened.
+#[derive(Debug)]
+#[must_use = "an operation does nothing until it is awaited"]
+pub struct WriteWhen {
+    change: Change,
+    when: When,
+}
+
+impl Operation for WriteWhen {
+    type Output = bool;
+
+    async fn perform(self, at: At) -> bool {
+        let when = at.0.check(self.when.into_condition()).await;
+        self.change.perform(at, Some(&when)).await
+    }
+}
+
+/// See [`Table::update`].
+#[must_use = "an operation does nothing until it is awaited"]
+pub struct Update<V, F> {
+    item: Item<V>,
+    change: F,
+}
+
+impl<V, F> fmt::Debug for Update<V, F> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Update").field(&self.item).finish()
+    }
+}
+
+impl<V, F, R> Operation for Update<V, F>
+where
+    V: Serialize + DeserializeOwned + Send,
+    F: FnMut(&mut Option<V>) -> R + Send,
+    R: Serialize + DeserializeOwned + Send,
+{
+    type Output = R;
+
+    async fn perform(self, at: At) -> R {
+        let Self { item, mut change } = self;
+        let what = format!("the result of updating {item}");
+        let mut changing = |old: Option<Value>| {
+            let mut value = item.decode(old)?;
+            let result = change(&mut value);
+            let new = value.map(|value| encode(&value, &format!("the value of {item}")));
+            Ok((new.transpose()?, encode(&result, &what)?))
+        };
+        let result = at.0.update(item.table, &item.key, &mut changing).await;
+        at.0.check(decode(result, &what)).await
+    }
+}
+
+/// See [`Table::scan`].
+#[must_use = "an operation does nothing until it is awaited"]
+pub struct Scan<K: ?Sized, V> {
+    table: &'static str,
+    prefix: String,
+    types: PhantomData<fn(&K) -> V>,
+}
+
+impl<K: ?Sized, V> fmt::Debug for Scan<K, V> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Scan({}/{}..)", self.table, self.prefix.escape_debug())
+    }
+}
+
+impl<K: Key + ?Sized, V: DeserializeOwned + Send> Operation for Scan<K, V> {
+    type Output = Vec<(K::Owned, V)>;
+
+    async fn perform(self, at: At) -> Self::Output {
+        let table = self.table;
+        let rows = at.0.scan(table, &self.prefix).await;
+        let decoded = rows.into_iter().map(|(text, value)| {
+            let key = key::decode::<K>(&text).ok_or_else(|| foreign_key(table, &text))?;
+            let what = format!("the value of `{}` in table `{table}`", text.escape_debug());
+            Ok((key, decode(value, &what)?))
+        });
+        at.0.check(decoded.collect()).await
+    }
+}
+
+impl<K: Key + ?Sized, V: DeserializeOwned + Send> ReadOnlyOperation for Scan<K, V> {}
+
+fn foreign_key(table: &str, text: &str) -> Reason {
+    let text = text.escape_debug();
+    Reason::new(
+        "foreign_key",
+        format!(
+            "`{text}` in table `{table}` is not a key of this table; was it written with another key type?"
+        ),
+    )
+}

@@ -1,0 +1,4 @@
+//! What runs beside the requests. No collector is needed for safety, only for progress: each may
+//! stop anywhere, run twice, or run late.
+
+pub(crate) mod intent;

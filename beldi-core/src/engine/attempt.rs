@@ -1,0 +1,184 @@
+//! One run of a root's handler: what its whole tree shares, and how it is stopped.
+
+use std::panic::AssertUnwindSafe;
+use std::pin::pin;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::task::Poll;
+
+use futures_util::FutureExt;
+use futures_util::future::{Either, poll_fn, select};
+
+use super::Service;
+use crate::error::Reason;
+use crate::protocol::daal::Refusal;
+use crate::protocol::intent::{self, Intent, Registered};
+use crate::protocol::journal::{Journal, Slot, encoded_size};
+use crate::store::StoreError;
+use crate::value::Value;
+
+/// Why a run ends before its handler does. The handler never learns: its step does not resolve.
+#[derive(Debug)]
+pub(crate) enum Stop {
+    /// Another attempt's observations stand in the log: run again with them.
+    Adopt,
+    /// The store does not answer: leave the rest to the collector.
+    Halt(StoreError),
+    /// A bug or a limit.
+    Park(Reason),
+    /// The root was collected long ago; this attempt is a ghost and must not touch anything.
+    Collected,
+    /// The handler panicked or took too long.
+    Fail(Reason),
+}
+
+impl From<StoreError> for Stop {
+    fn from(error: StoreError) -> Self {
+        match error {
+            StoreError::Unavailable(_)
+            | StoreError::Io(_)
+            | StoreError::InUse { .. }
+            | StoreError::Foreign { .. }
+            | StoreError::TooNew { .. } => Self::Halt(error),
+            StoreError::RowTooLarge { .. } => Self::park("row_too_large", error),
+            StoreError::InvalidKey { .. } => Self::park("invalid_key", error),
+            StoreError::Corrupt(_) => Self::park("corrupt_row", error),
+        }
+    }
+}
+
+impl Stop {
+    #[expect(clippy::needless_pass_by_value, reason = "an error is consumed by becoming a reason")]
+    fn park(code: &str, error: StoreError) -> Self {
+        Self::Park(Reason::new(code, error.to_string()))
+    }
+}
+
+impl From<Refusal> for Stop {
+    fn from(refusal: Refusal) -> Self {
+        match refusal {
+            Refusal::Store(error) => error.into(),
+            Refusal::Value(reason) => Self::Park(reason),
+            Refusal::Fenced => Self::Collected,
+        }
+    }
+}
+
+/// What all instances of one run of a root share.
+#[derive(Debug)]
+pub(crate) struct Attempt {
+    pub(crate) service: Arc<Service>,
+    /// The root as it is registered, or as this run would register it.
+    pub(crate) intent: Intent,
+    /// Names this run in what it writes.
+    pub(crate) by: String,
+    /// What earlier runs logged.
+    pub(crate) journal: Journal,
+    /// Runs without any guarantee, for comparison.
+    pub(super) raw: bool,
+    registered: AtomicBool,
+    registering: tokio::sync::Mutex<()>,
+    stopped: Mutex<Option<Stop>>,
+}
+
+impl Attempt {
+    pub(crate) fn new(
+        service: Arc<Service>,
+        intent: Intent,
+        registered: bool,
+        journal: Journal,
+    ) -> Self {
+        Self {
+            by: intent.by.clone(),
+            service,
+            intent,
+            journal,
+            raw: false,
+            registered: AtomicBool::new(registered),
+            registering: tokio::sync::Mutex::default(),
+            stopped: Mutex::default(),
+        }
+    }
+
+    /// Whether this run goes without any guarantee; only tests and benchmarks can ask for it.
+    pub(crate) fn is_raw(&self) -> bool {
+        self.raw
+    }
+
+    pub(crate) fn is_registered(&self) -> bool {
+        self.registered.load(Ordering::Acquire)
+    }
+
+    /// Registers the root if it is not, with the slot if there is one and room for it; tells
+    /// whether the slot went along.
+    pub(crate) async fn register(&self, first: Option<&Slot>) -> Result<bool, Stop> {
+        let _one_at_a_time = self.registering.lock().await;
+        if self.is_registered() {
+            return Ok(false);
+        }
+        let first = match first {
+            Some(slot)
+                if encoded_size(&slot.entries)? + self.intent.input.size() < ROOM_FOR_FIRST =>
+            {
+                Some(slot)
+            }
+            _ => None,
+        };
+        let intent = Intent { next: self.service.lease(), ..self.intent.clone() };
+        match intent::register(&self.service.store, &intent, first).await? {
+            Registered::Mine => {
+                self.registered.store(true, Ordering::Release);
+                Ok(first.is_some())
+            }
+            Registered::Theirs(_) => Err(Stop::Adopt),
+        }
+    }
+
+    /// Notes why the run has to end. The first reason stays.
+    pub(crate) fn stop(&self, stop: Stop) {
+        let mut stopped = self.stopped.lock().unwrap_or_else(PoisonError::into_inner);
+        stopped.get_or_insert(stop);
+    }
+
+    fn take_stop(&self) -> Option<Stop> {
+        self.stopped.lock().unwrap_or_else(PoisonError::into_inner).take()
+    }
+
+    /// Runs a handler until it returns, a step of it stops the run, it panics, or time is up.
+    pub(crate) async fn drive(
+        &self,
+        handler: impl Future<Output = Result<Value, Reason>>,
+    ) -> Result<Value, Stop> {
+        let mut handler = pin!(AssertUnwindSafe(handler).catch_unwind());
+        let watched = poll_fn(|cx| {
+            let polled = handler.as_mut().poll(cx);
+            match self.take_stop() {
+                Some(stop) => Poll::Ready(Err(stop)),
+                None => polled.map(|ended| match ended {
+                    Ok(Ok(result)) => Ok(result),
+                    Ok(Err(reason)) => Err(Stop::Park(reason)),
+                    Err(panic) => Err(Stop::Fail(panicked(&*panic))),
+                }),
+            }
+        });
+        let time = self.service.limits.attempt_time;
+        match select(watched, self.service.outside.sleep(time)).await {
+            Either::Left((ended, _)) => ended,
+            Either::Right(_) => Err(Stop::Fail(Reason::new(
+                "attempt_time",
+                format!(
+                    "the attempt did not end within {time:?}; shorten the handler or raise `Limits::attempt_time`"
+                ),
+            ))),
+        }
+    }
+}
+
+/// An input and a first slot together larger than this are written apart.
+const ROOM_FOR_FIRST: usize = crate::limits::MAX_SLOT;
+
+fn panicked(panic: &(dyn std::any::Any + Send)) -> Reason {
+    let text = panic.downcast_ref::<&str>().copied();
+    let text = text.or_else(|| panic.downcast_ref::<String>().map(String::as_str));
+    Reason::new("panic", format!("the handler panicked: {}", text.unwrap_or("(no message)")))
+}

@@ -1,0 +1,182 @@
+//! One instance within a run: its log, what it has observed since, and the flush before effects.
+//!
+//! Log before effect: `pending` holds what was observed and done since the last slot; an effect
+//! first waits until no *observation* is pending (outcomes of effects are in their rows already and
+//! only ride along). One flush is in flight at a time, so slots become durable in order: a hole
+//! followed by a slot would be a history no single run could have had (performance notes, k).
+
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use super::{Attempt, Handler, Stop};
+use crate::error::Reason;
+use crate::id::Id;
+use crate::path::Path;
+use crate::protocol::intent::code_text;
+use crate::protocol::journal::{self, Appended, Entry, Fingerprint, Log, Slot};
+use crate::value::Value;
+
+/// An instance as one run of it sees it.
+#[derive(Debug)]
+pub(crate) struct Instance {
+    pub(crate) attempt: Arc<Attempt>,
+    pub(crate) id: Id,
+    pub(crate) ssf: &'static str,
+    pub(crate) read_only: bool,
+    /// Calls between the root and this instance.
+    pub(crate) depth: u32,
+    code: u64,
+    log: Log,
+    pending: Mutex<Pending>,
+    /// The number of the next slot; held while a flush is in flight.
+    next_slot: tokio::sync::Mutex<u32>,
+}
+
+#[derive(Debug, Default)]
+struct Pending {
+    entries: Vec<Entry>,
+    /// Whether one of them is an observation, which an effect must not overtake.
+    observed: bool,
+}
+
+impl Instance {
+    /// The instance with what earlier runs logged of it; refuses a log of other code.
+    pub(crate) fn new(
+        attempt: Arc<Attempt>,
+        id: Id,
+        handler: &Handler,
+        depth: u32,
+    ) -> Result<Self, Stop> {
+        let log = attempt.journal.get(&id).cloned().unwrap_or_default();
+        if log.slots > 0 && !attempt.service.may_replay(handler, log.code) {
+            return Err(Stop::Park(other_code(handler, log.code, &attempt)));
+        }
+        Ok(Self {
+            next_slot: tokio::sync::Mutex::new(log.slots),
+            attempt,
+            id,
+            ssf: handler.name,
+            read_only: handler.read_only,
+            depth,
+            code: handler.code,
+            log,
+            pending: Mutex::default(),
+        })
+    }
+
+    /// What the log says of a step; a log of another step than this one parks the instance.
+    pub(crate) fn recall(
+        &self,
+        path: &Path,
+        now: Fingerprint,
+        what: &str,
+    ) -> Result<Option<Value>, Stop> {
+        match self.log.entries.get(path) {
+            None => Ok(None),
+            Some(entry) if entry.fingerprint == now => Ok(Some(entry.value.clone())),
+            Some(entry) => Err(Stop::Park(other_way(entry, now, what).at(path))),
+        }
+    }
+
+    /// Whether a step at or inside `path` is logged: then user code up to it ran before.
+    pub(crate) fn is_logged(&self, path: &Path) -> bool {
+        self.log.reaches(path)
+    }
+
+    /// Notes an observation: it has to be durable before the next effect.
+    pub(crate) fn observed(&self, entry: Entry) {
+        let mut pending = self.pending();
+        pending.entries.push(entry);
+        pending.observed = true;
+    }
+
+    /// Notes the outcome of an effect: it saves a replay from issuing the effect again.
+    pub(crate) fn effected(&self, entry: Entry) {
+        self.pending().entries.push(entry);
+    }
+
+    /// Whether an observation is not logged yet.
+    pub(crate) fn has_unlogged(&self) -> bool {
+        self.pending().observed
+    }
+
+    /// Makes way for an effect that changes a row or leaves the service: everything observed is
+    /// logged, the root is registered.
+    pub(crate) async fn before_effect(&self) -> Result<(), Stop> {
+        self.flush(true).await
+    }
+
+    /// Makes way for a call of an SSF that may have effects: everything observed is logged.
+    pub(crate) async fn before_call(&self) -> Result<(), Stop> {
+        self.flush(false).await
+    }
+
+    async fn flush(&self, register: bool) -> Result<(), Stop> {
+        let mut next_slot = self.next_slot.lock().await;
+        let entries = self.take_unlogged();
+        let slot = (!entries.is_empty()).then(|| Slot {
+            instance: self.id,
+            number: *next_slot,
+            code: self.code,
+            by: self.attempt.by.clone(),
+            entries,
+        });
+        if slot.is_none() && (!register || self.attempt.is_registered()) {
+            return Ok(());
+        }
+        let went_along =
+            !self.attempt.is_registered() && self.attempt.register(slot.as_ref()).await?;
+        let Some(slot) = slot else { return Ok(()) };
+        if !went_along {
+            let Attempt { service, intent, .. } = &*self.attempt;
+            match journal::append(&service.store, &intent.request_key, &slot).await? {
+                Appended::Mine => {}
+                Appended::Theirs => return Err(Stop::Adopt),
+            }
+        }
+        *next_slot += 1;
+        Ok(())
+    }
+
+    /// Everything pending, if an observation is among it.
+    fn take_unlogged(&self) -> Vec<Entry> {
+        let mut pending = self.pending();
+        if !std::mem::take(&mut pending.observed) {
+            return Vec::new();
+        }
+        std::mem::take(&mut pending.entries)
+    }
+
+    fn pending(&self) -> MutexGuard<'_, Pending> {
+        self.pending.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Why a replay by this build is refused.
+pub(crate) fn other_code(handler: &Handler, logged: u64, attempt: &Attempt) -> Reason {
+    let (name, was, is) = (handler.name, code_text(logged), code_text(handler.code));
+    let (old, new) = (&attempt.intent.version, &attempt.service.version);
+    Reason::new(
+        "other_code",
+        format!(
+            "`{name}` ran with code {was} (version {old}) and this build has {is} (version {new}): \
+             finish it with the old build, or, if the new code takes the same steps up to here, \
+             declare it with `App::compatible({name}, 0x{was})` and resume it"
+        ),
+    )
+}
+
+fn other_way(logged: &Entry, now: Fingerprint, what: &str) -> Reason {
+    let was = logged.fingerprint.kind.word();
+    let difference = if logged.fingerprint.kind == now.kind {
+        format!("a `{was}` of something else is logged here")
+    } else {
+        format!("a `{was}` is logged here")
+    };
+    Reason::new(
+        "other_way",
+        format!(
+            "the handler took another way than before: it asks for {what}, but {difference}. \
+             Its steps must depend on its input and on what its steps return, and on nothing else"
+        ),
+    )
+}

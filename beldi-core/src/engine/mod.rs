@@ -1,0 +1,29 @@
+//! One instance at a time: run its handler, answer each step from the log or the store, buffer what
+//! it observes, flush before effects, stop it when the world fails, and bring it to its one result.
+//!
+//! ```text
+//!   handler ──await──► Step ──► Instance (log, pending, flush) ──► protocol ──► Patient store
+//!      ▲                              │ Stop: adopt, halt, park
+//!      └────── run: restart ◄── Attempt (registered? stopped?) ◄──┘
+//! ```
+//!
+//! Nothing here knows a user's type; values, names, keys and paths only.
+
+mod attempt;
+mod instance;
+mod ops;
+mod patient;
+#[cfg(feature = "testing")]
+mod raw;
+mod run;
+mod scope;
+mod service;
+
+pub(crate) use attempt::{Attempt, Stop};
+pub(crate) use instance::Instance;
+pub(crate) use ops::{Step, Write};
+#[cfg(feature = "testing")]
+pub(crate) use raw::run_raw;
+pub(crate) use run::{Ended, Request, out_of_attempts, record_finish, run_fresh, run_registered};
+pub(crate) use scope::{Scope, Scoped};
+pub(crate) use service::{Handler, Parts, Service};

@@ -1,0 +1,78 @@
+//! A store that is asked again before an attempt gives up.
+//!
+//! Every request of every protocol is safe to deliver twice, so an answer that does not come, or
+//! says "unavailable", is met with the same request, a few times, with a growing jittered wait.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures_util::future::{BoxFuture, Either, select};
+
+use crate::limits::Limits;
+use crate::outside::Outside;
+use crate::store::{
+    Condition, DuePage, DueQuery, Key, Page, Query, Result, Row, Store, StoreError, Update, Updated,
+};
+
+/// Wraps a store with time-outs and repetition.
+pub(crate) struct Patient {
+    inner: Arc<dyn Store>,
+    outside: Arc<dyn Outside>,
+    time: Duration,
+    tries: u32,
+}
+
+impl Patient {
+    pub(crate) fn new(inner: Arc<dyn Store>, outside: Arc<dyn Outside>, limits: &Limits) -> Self {
+        Self { inner, outside, time: limits.request_time, tries: limits.request_tries.max(1) }
+    }
+
+    async fn ask<'a, T>(
+        &'a self,
+        request: impl Fn() -> BoxFuture<'a, Result<T>> + Send,
+    ) -> Result<T> {
+        let mut tried = 1;
+        loop {
+            let error = match select(request(), self.outside.sleep(self.time)).await {
+                Either::Left((Err(error), _)) if error.is_transient() => error,
+                Either::Left((answer, _)) => return answer,
+                Either::Right(_) => {
+                    StoreError::Unavailable(format!("no answer within {:?}", self.time))
+                }
+            };
+            if tried == self.tries {
+                return Err(error);
+            }
+            let longest = 10 << tried.min(6);
+            let wait = 1 + self.outside.random() % longest;
+            self.outside.sleep(Duration::from_millis(wait)).await;
+            tried += 1;
+        }
+    }
+}
+
+impl Store for Patient {
+    fn get<'a>(&'a self, key: &'a Key) -> BoxFuture<'a, Result<Option<Row>>> {
+        Box::pin(self.ask(|| self.inner.get(key)))
+    }
+
+    fn update<'a>(&'a self, key: &'a Key, update: &'a Update) -> BoxFuture<'a, Result<Updated>> {
+        Box::pin(self.ask(|| self.inner.update(key, update)))
+    }
+
+    fn query<'a>(&'a self, query: &'a Query) -> BoxFuture<'a, Result<Page>> {
+        Box::pin(self.ask(|| self.inner.query(query)))
+    }
+
+    fn due<'a>(&'a self, query: &'a DueQuery) -> BoxFuture<'a, Result<DuePage>> {
+        Box::pin(self.ask(|| self.inner.due(query)))
+    }
+
+    fn delete<'a>(&'a self, key: &'a Key, when: &'a Condition) -> BoxFuture<'a, Result<bool>> {
+        Box::pin(self.ask(|| self.inner.delete(key, when)))
+    }
+
+    fn is_exclusive(&self) -> bool {
+        self.inner.is_exclusive()
+    }
+}

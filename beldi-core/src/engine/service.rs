@@ -1,0 +1,119 @@
+//! What every attempt of a service shares.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
+use std::sync::Arc;
+
+use futures_util::future::BoxFuture;
+use tokio::sync::mpsc;
+
+use super::patient::Patient;
+use crate::error::{Error, Reason};
+use crate::limits::Limits;
+use crate::outside::Outside;
+use crate::store::Store;
+use crate::value::Value;
+
+/// A registered SSF, its types erased.
+#[derive(Clone, Copy)]
+pub(crate) struct Handler {
+    pub(crate) name: &'static str,
+    pub(crate) read_only: bool,
+    /// Whether its output is a `Result`, so that `Err` can be told from `Ok` outside.
+    pub(crate) fallible: bool,
+    /// The hash of its tokens.
+    pub(crate) code: u64,
+    /// Decodes the input, runs the body, encodes the output.
+    pub(crate) run: fn(Value) -> BoxFuture<'static, Result<Value, Reason>>,
+    /// Reads an input from JSON; the error names the path of the field.
+    pub(crate) input_from_json: fn(&[u8]) -> Result<Value, String>,
+    /// Shows an output as JSON.
+    pub(crate) output_to_json: fn(Value) -> Result<serde_json::Value, Reason>,
+}
+
+/// A service over one store, on one host.
+pub(crate) struct Service {
+    pub(crate) name: String,
+    pub(crate) version: String,
+    pub(crate) store: Patient,
+    pub(crate) outside: Arc<dyn Outside>,
+    pub(crate) limits: Limits,
+    handlers: BTreeMap<&'static str, Handler>,
+    compatible: BTreeSet<(String, u64)>,
+    /// Request keys of roots this host has registered and not begun: a hint to the host's runner.
+    registered: mpsc::UnboundedSender<String>,
+}
+
+/// What a [`Service`] is made of.
+#[derive(Clone)]
+pub(crate) struct Parts {
+    pub(crate) name: String,
+    pub(crate) version: String,
+    pub(crate) handlers: BTreeMap<&'static str, Handler>,
+    /// Codes whose instances the SSF of this build may go on with.
+    pub(crate) compatible: BTreeSet<(String, u64)>,
+    pub(crate) limits: Limits,
+}
+
+impl Service {
+    /// The service, and the keys of roots to begin as they are registered.
+    pub(crate) fn new(
+        parts: Parts,
+        store: Arc<dyn Store>,
+        outside: Arc<dyn Outside>,
+    ) -> (Arc<Self>, mpsc::UnboundedReceiver<String>) {
+        let (registered, to_begin) = mpsc::unbounded_channel();
+        let service = Self {
+            name: parts.name,
+            version: parts.version,
+            store: Patient::new(store, Arc::clone(&outside), &parts.limits),
+            outside,
+            limits: parts.limits,
+            handlers: parts.handlers,
+            compatible: parts.compatible,
+            registered,
+        };
+        (Arc::new(service), to_begin)
+    }
+
+    pub(crate) fn handler(&self, ssf: &str) -> Result<&Handler, Error> {
+        self.handlers.get(ssf).ok_or_else(|| Error::UnknownSsf {
+            service: self.name.clone(),
+            ssf: ssf.to_owned(),
+            known: self.handlers.keys().copied().collect::<Vec<_>>().join(", "),
+        })
+    }
+
+    /// Whether this build's handler may replay what code of that hash has logged.
+    pub(crate) fn may_replay(&self, handler: &Handler, code: u64) -> bool {
+        code == handler.code || self.compatible.contains(&(handler.name.to_owned(), code))
+    }
+
+    /// Tells the host's runner of a new root. Nobody listening is fine: the collector finds it.
+    pub(crate) fn announce(&self, request_key: String) {
+        let _ = self.registered.send(request_key);
+    }
+
+    /// The time the next attempt may begin after this many, with jitter.
+    pub(crate) fn backoff(&self, attempts: u32) -> u64 {
+        let wait = self.limits.backoff_after(attempts, self.outside.random());
+        self.outside.now() + u64::try_from(wait.as_millis()).unwrap_or(u64::MAX / 2)
+    }
+
+    /// The time an attempt begun now counts as dead.
+    pub(crate) fn lease(&self) -> u64 {
+        let lease = self.limits.lease().as_millis();
+        self.outside.now() + u64::try_from(lease).unwrap_or(u64::MAX / 2)
+    }
+
+    /// A name no other run has.
+    pub(crate) fn nonce(&self) -> String {
+        format!("{:016x}", self.outside.random())
+    }
+}
+
+impl fmt::Debug for Service {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Service").field("name", &self.name).finish_non_exhaustive()
+    }
+}

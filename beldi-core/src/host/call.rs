@@ -1,0 +1,232 @@
+//! Requests from outside: run, wait for what another attempt has to finish, answer.
+
+use std::fmt;
+use std::future::IntoFuture;
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures_util::future::BoxFuture;
+
+use super::Host;
+use crate::api::{Call, Sending, Ssf};
+use crate::engine::{Ended, Request, Service, record_finish, run_fresh, run_registered};
+use crate::error::{Error, Reason, Result};
+use crate::limits::MAX_REQUEST_KEY;
+use crate::protocol::intent::{self, Intent, State};
+use crate::value::Value;
+
+/// A call from outside: see [`Host::call`]. Await it.
+#[must_use = "a call does nothing until it is awaited"]
+pub struct HostCall<'h, S: Ssf> {
+    host: &'h Host,
+    call: Call<S>,
+    key: Option<String>,
+}
+
+impl<'h, S: Ssf> HostCall<'h, S> {
+    pub(super) fn new(host: &'h Host, call: Call<S>) -> Self {
+        Self { host, call, key: None }
+    }
+
+    /// Names the request: the same key always gets the same answer, and nothing happens twice.
+    pub fn key(mut self, key: impl Into<String>) -> Self {
+        self.key = Some(key.into());
+        self
+    }
+}
+
+impl<'h, S: Ssf> IntoFuture for HostCall<'h, S> {
+    type Output = Result<S::Output>;
+    type IntoFuture = BoxFuture<'h, Result<S::Output>>;
+
+    fn into_future(self) -> Self::IntoFuture {
+        let input = Call::<S>::encoded_input(&self.call.input);
+        let shared = Arc::clone(self.host.shared());
+        let key = self.key;
+        Box::pin(async move {
+            let input = input.map_err(|reason| Error::BadRequest(reason.message))?;
+            let request = request(&shared.service, S::NAME, key, input)?;
+            let output = shared.answer(request).await?;
+            Call::<S>::decoded_output(output).map_err(|reason| Error::BadRequest(reason.message))
+        })
+    }
+}
+
+/// A send from outside: see [`Host::send`]. Await it.
+#[must_use = "a send does nothing until it is awaited"]
+pub struct HostSend<'h, S: Ssf> {
+    host: &'h Host,
+    send: Sending<S>,
+    key: Option<String>,
+}
+
+impl<'h, S: Ssf> HostSend<'h, S> {
+    pub(super) fn new(host: &'h Host, send: Sending<S>) -> Self {
+        Self { host, send, key: None }
+    }
+
+    /// Names the request: a second send under the same key starts nothing.
+    pub fn key(mut self, key: impl Into<String>) -> Self {
+        self.key = Some(key.into());
+        self
+    }
+}
+
+impl<'h, S: Ssf> IntoFuture for HostSend<'h, S> {
+    type Output = Result<String>;
+    type IntoFuture = BoxFuture<'h, Result<String>>;
+
+    fn into_future(self) -> Self::IntoFuture {
+        let input = Call::<S>::encoded_input(&self.send.input);
+        let service = Arc::clone(&self.host.shared().service);
+        let key = self.key;
+        Box::pin(async move {
+            let input = input.map_err(|reason| Error::BadRequest(reason.message))?;
+            let request = request(&service, S::NAME, key, input)?;
+            register(&service, &request).await?;
+            Ok(request.key)
+        })
+    }
+}
+
+impl super::Shared {
+    /// Answers a request in a task of its own: an asker who goes away does not end the attempt.
+    pub(crate) async fn answer(self: &Arc<Self>, request: Request) -> Result<Value> {
+        let shared = Arc::clone(self);
+        let answered = tokio::spawn(async move {
+            let _permit = shared.permits.acquire().await;
+            answer(&shared.service, &request).await
+        });
+        answered
+            .await
+            .unwrap_or_else(|ended| Err(Error::Host(format!("the host stopped: {ended}"))))
+    }
+}
+
+/// A request under the key given, or under one of its own.
+pub(crate) fn request(
+    service: &Service,
+    ssf: &str,
+    key: Option<String>,
+    input: Value,
+) -> Result<Request> {
+    let explicit = key.is_some();
+    let key = key.unwrap_or_else(|| format!("{}{}", service.nonce(), service.nonce()));
+    if key.is_empty() || key.len() > MAX_REQUEST_KEY || key.starts_with('~') {
+        return Err(Error::BadRequest(format!(
+            "request key `{}` cannot be used: it must have 1 to {MAX_REQUEST_KEY} bytes and not begin with `~`",
+            key.escape_debug()
+        )));
+    }
+    Ok(Request { key, explicit, ssf: ssf.to_owned(), input })
+}
+
+/// Runs the request until there is a result, or time is up. Writes the finish after returning.
+pub(crate) async fn answer(service: &Arc<Service>, request: &Request) -> Result<Value> {
+    match run_fresh(service, request).await? {
+        Ended::Unfinished { reason, registered: true } => {
+            wait_for(service, &request.key, reason).await
+        }
+        ended => conclude(service, &request.key, ended),
+    }
+}
+
+/// What the asker is told.
+fn conclude(service: &Arc<Service>, key: &str, ended: Ended) -> Result<Value> {
+    let key = key.to_owned();
+    match ended {
+        Ended::Done { result, unrecorded: false } => Ok(result),
+        Ended::Done { result, unrecorded: true } => {
+            let (service, recorded) = (Arc::clone(service), result.clone());
+            tokio::spawn(async move { record_finish(&service, &key, &recorded).await });
+            Ok(result)
+        }
+        Ended::Parked(reason) => Err(Error::Parked { key, reason }),
+        Ended::Unfinished { reason, registered: false } => Err(Error::Failed { reason }),
+        Ended::Unfinished { reason, .. } => Err(Error::Unfinished { key, why: reason.to_string() }),
+        Ended::KeyReused => Err(Error::KeyReused { key }),
+    }
+}
+
+/// Follows a registered root, beginning attempts as they come due, until it ends or time is up.
+async fn wait_for(service: &Arc<Service>, key: &str, mut reason: Reason) -> Result<Value> {
+    let limit = u64::try_from(service.limits.call_time.as_millis()).unwrap_or(u64::MAX / 2);
+    let deadline = service.outside.now() + limit;
+    loop {
+        let now = service.outside.now();
+        if now >= deadline {
+            return Err(Error::Unfinished { key: key.to_owned(), why: reason.to_string() });
+        }
+        let Some(intent) = intent::read(&service.store, key).await? else {
+            return Err(Error::UnknownInstance { key: key.to_owned() });
+        };
+        match &intent.state {
+            State::Done(result) => return Ok(result.clone()),
+            State::Parked(reason) => {
+                return Err(Error::Parked { key: key.to_owned(), reason: reason.clone() });
+            }
+            State::Running => {}
+        }
+        if intent.next > now {
+            let wait = (intent.next - now).min(deadline - now).min(LOOK_EVERY);
+            service.outside.sleep(Duration::from_millis(wait)).await;
+            continue;
+        }
+        match run_registered(service, &intent).await? {
+            Some(Ended::Unfinished { reason: why, .. }) => reason = why,
+            Some(ended) => return conclude(service, key, ended),
+            None => service.outside.sleep(Duration::from_millis(LOOK_EVERY)).await,
+        }
+    }
+}
+
+/// How often the state of a root that another attempt works on is looked up, in milliseconds.
+const LOOK_EVERY: u64 = 200;
+
+/// Makes the request durable and returns: somebody will run it.
+pub(crate) async fn register(service: &Service, request: &Request) -> Result<()> {
+    let handler = service.handler(&request.ssf)?;
+    let now = service.outside.now();
+    let intent = Intent {
+        request_key: request.key.clone(),
+        ssf: request.ssf.clone(),
+        input: request.input.clone(),
+        code: handler.code,
+        version: service.version.clone(),
+        epoch: now,
+        attempts: 0,
+        excused: 0,
+        next: now,
+        state: State::Running,
+        reason: None,
+        first: None,
+        by: service.nonce(),
+    };
+    match intent::register(&service.store, &intent, None).await? {
+        intent::Registered::Mine => service.announce(request.key.clone()),
+        intent::Registered::Theirs(standing) => {
+            if (&standing.ssf, &standing.input) != (&request.ssf, &request.input) {
+                return Err(Error::KeyReused { key: request.key.clone() });
+            }
+        }
+    }
+    Ok(())
+}
+
+impl<S: Ssf> fmt::Debug for HostCall<'_, S> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("HostCall")
+            .field("ssf", &S::NAME)
+            .field("key", &self.key)
+            .finish_non_exhaustive()
+    }
+}
+
+impl<S: Ssf> fmt::Debug for HostSend<'_, S> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("HostSend")
+            .field("ssf", &S::NAME)
+            .field("key", &self.key)
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,63 @@
+//! What can be said of an instance from outside.
+
+use serde::Serialize;
+
+use crate::engine::Service;
+use crate::error::{Error, Reason, Result};
+use crate::protocol::intent::State;
+use crate::protocol::journal;
+use crate::value::Value;
+
+/// How far an instance is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum InstanceState {
+    /// Registered; an attempt runs or will.
+    Running,
+    /// It has its result.
+    Done,
+    /// It waits for a person: see the reason.
+    Parked,
+}
+
+/// An instance, as the store shows it.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct InstanceStatus {
+    /// Its request key.
+    pub key: String,
+    /// Its SSF.
+    pub ssf: String,
+    /// How far it is.
+    pub state: InstanceState,
+    /// Attempts begun so far.
+    pub attempts: u32,
+    /// The last step of the root that is logged, or the step at which it was parked.
+    pub step: Option<String>,
+    /// What it returned, as it is stored.
+    pub result: Option<Value>,
+    /// Why it is parked, or why its last attempt failed.
+    pub reason: Option<Reason>,
+}
+
+pub(crate) async fn read(service: &Service, key: &str) -> Result<InstanceStatus> {
+    let (intent, journal) = journal::load(&service.store, key).await?;
+    let intent = intent.ok_or_else(|| Error::UnknownInstance { key: key.to_owned() })?;
+    let log = journal.get(&intent.instance(&service.name));
+    let logged = log.and_then(|log| log.entries.last_key_value()).map(|(path, _)| path.to_string());
+    let (state, result) = match intent.state {
+        State::Running => (InstanceState::Running, None),
+        State::Done(result) => (InstanceState::Done, Some(result)),
+        State::Parked(_) => (InstanceState::Parked, None),
+    };
+    let step = intent.reason.as_ref().and_then(|reason| reason.step.clone()).or(logged);
+    Ok(InstanceStatus {
+        key: key.to_owned(),
+        ssf: intent.ssf,
+        state,
+        attempts: intent.attempts,
+        step,
+        result,
+        reason: intent.reason,
+    })
+}

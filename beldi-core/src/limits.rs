@@ -1,0 +1,84 @@
+//! A number for everything that could grow without end.
+
+use std::time::Duration;
+
+use crate::store::MAX_ROW;
+
+/// The largest value of an item, in bytes: a row, less the room its head needs for marks.
+pub const MAX_VALUE: usize = MAX_ROW - 24 * 1024;
+/// The largest result an `update` closure may return, in bytes: it is stored with the mark.
+pub const MAX_UPDATE_RESULT: usize = 1024;
+/// The most bytes of observations a journal slot keeps in one row; what is over goes into parts.
+pub const MAX_SLOT: usize = 320 * 1024;
+/// The longest request key, in bytes.
+pub const MAX_REQUEST_KEY: usize = 256;
+/// The deepest chain of calls.
+pub const MAX_CALL_DEPTH: u32 = 64;
+
+/// What an [`App`](crate::App) allows; every field has a sensible default.
+///
+/// ```
+/// use std::time::Duration;
+/// use beldi_core::Limits;
+///
+/// let limits = Limits { attempts: 3, attempt_time: Duration::from_secs(5), ..Limits::default() };
+/// # assert_eq!(limits.marks, 16);
+/// ```
+#[derive(Clone, Debug)]
+pub struct Limits {
+    /// Attempts of an instance before it is parked. Attempts that the store cut short do not count.
+    pub attempts: u32,
+    /// How long one attempt may take.
+    pub attempt_time: Duration,
+    /// How long one store request may take before it is sent again.
+    pub request_time: Duration,
+    /// How often a store request is sent before the attempt halts.
+    pub request_tries: u32,
+    /// How long a caller outside waits for a result before it is told to ask again.
+    pub call_time: Duration,
+    /// Root instances that run at once; more wait.
+    pub concurrency: usize,
+    /// The largest request body, in bytes.
+    pub body: usize,
+    /// Wait before the second attempt; doubled for each further one.
+    pub backoff: Duration,
+    /// The longest wait between two attempts.
+    pub backoff_max: Duration,
+    /// How often the intent collector looks for what is overdue.
+    pub collect_every: Duration,
+    /// Marks in the head of an item before they are spilled to an older row.
+    pub marks: u32,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            attempts: 10,
+            attempt_time: Duration::from_secs(30),
+            request_time: Duration::from_secs(5),
+            request_tries: 4,
+            call_time: Duration::from_secs(60),
+            concurrency: 256,
+            body: 256 * 1024,
+            backoff: Duration::from_millis(100),
+            backoff_max: Duration::from_secs(60),
+            collect_every: Duration::from_secs(1),
+            marks: 16,
+        }
+    }
+}
+
+impl Limits {
+    /// When a begun attempt counts as dead: its time, and room for its last request.
+    pub fn lease(&self) -> Duration {
+        self.attempt_time + self.request_time * 2
+    }
+
+    /// The wait after the given number of attempts, with `chance` (any random number) as jitter.
+    pub fn backoff_after(&self, attempts: u32, chance: u64) -> Duration {
+        let doubled = self.backoff.saturating_mul(1 << attempts.saturating_sub(1).min(20));
+        let longest = doubled.min(self.backoff_max);
+        let millis = u64::try_from(longest.as_millis()).unwrap_or(u64::MAX).max(1);
+        Duration::from_millis(millis / 2 + chance % (millis / 2 + 1))
+    }
+}

@@ -1,0 +1,278 @@
+//! The intent of a root: the stored promise that it will finish, with one result.
+//!
+//! One row per root, at its request key. Who writes it, each time in one conditional update:
+//!
+//! 1. **register**, put if absent, before the root's first effect (or before a sender goes on, or
+//!    before a request is acknowledged). It may carry the first journal slot. The loser adopts the
+//!    winner's row: its epoch, its input, its first slot, its result if there is one. A crash before
+//!    it leaves nothing, and nothing was visible; a crash after it leaves work for the collector.
+//! 2. **claim**, by whoever begins an attempt of a registered root: raises the attempt counter and
+//!    moves the lease *before* user code runs, so a crash that leaves no other trace is counted.
+//!    Conditional on the lease it saw; of two collectors one wins. A crash after it: the lease ends.
+//! 3. **finish**: state and result, unless already done. The first result stays; every later
+//!    attempt returns it. A crash before it: another attempt comes to the same point, for all the
+//!    result depends on is logged or is decided by this very update.
+//! 4. **fail**, **park**, **resume**: bookkeeping on a row that is not done; losing one costs a wait.
+
+use crate::error::Reason;
+use crate::id::{Epoch, Id};
+use crate::protocol::journal::{self, Slot};
+use crate::protocol::layout::{self, intent as attr};
+use crate::store::{
+    Condition, DUE_ORDER, DUE_SHARD, Result, Row, Store, StoreError, Update, Updated,
+};
+use crate::value::Value;
+
+/// How far a root is.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) enum State {
+    Running,
+    Done(Value),
+    Parked(Reason),
+}
+
+/// The row of a root.
+#[derive(Clone, Debug)]
+pub(crate) struct Intent {
+    pub(crate) request_key: String,
+    pub(crate) ssf: String,
+    pub(crate) input: Value,
+    pub(crate) code: u64,
+    pub(crate) version: String,
+    pub(crate) epoch: Epoch,
+    pub(crate) attempts: u32,
+    pub(crate) excused: u32,
+    /// When the next attempt may begin, in milliseconds since 1970.
+    pub(crate) next: u64,
+    pub(crate) state: State,
+    /// Why the last attempt failed.
+    pub(crate) reason: Option<Reason>,
+    /// The first slot, where it was written with the registration.
+    pub(crate) first: Option<Slot>,
+    /// The run that wrote the row last.
+    pub(crate) by: String,
+}
+
+/// Who registered the root.
+#[derive(Debug)]
+pub(crate) enum Registered {
+    Mine,
+    Theirs(Box<Intent>),
+}
+
+/// Registers the root unless it is; with `first`, the first journal slot goes along.
+pub(crate) async fn register(
+    store: &dyn Store,
+    intent: &Intent,
+    first: Option<&Slot>,
+) -> Result<Registered> {
+    let key = layout::intent_row(&intent.request_key);
+    let mut update = Update::when(Condition::absent(attr::STATE))
+        .set(attr::SSF, &*intent.ssf)
+        .set(attr::INPUT, intent.input.clone())
+        .set(attr::CODE, code_text(intent.code))
+        .set(attr::VERSION, &*intent.version)
+        .set(attr::EPOCH, intent.epoch)
+        .set(attr::ATTEMPTS, intent.attempts)
+        .set(attr::EXCUSED, intent.excused)
+        .set(attr::NEXT, intent.next)
+        .set(attr::BY, &*intent.by);
+    update = match &intent.state {
+        State::Done(result) => update.set(attr::STATE, DONE).set(attr::RESULT, result.clone()),
+        _ => update
+            .set(attr::STATE, RUNNING)
+            .set(DUE_SHARD, layout::intent_shard(&intent.request_key))
+            .set(DUE_ORDER, intent.epoch),
+    };
+    if let Some(slot) = first {
+        update = update.set(attr::FIRST, journal::to_value(slot)?);
+    }
+    match store.update(&key, &update).await? {
+        Updated::Applied(_) => Ok(Registered::Mine),
+        Updated::Refused(row) => {
+            let theirs = Intent::read(&intent.request_key, &row.unwrap_or_default())?;
+            if theirs.by == intent.by && theirs.attempts == intent.attempts {
+                return Ok(Registered::Mine);
+            }
+            Ok(Registered::Theirs(Box::new(theirs)))
+        }
+    }
+}
+
+/// Begins an attempt of a registered root: `None` when another did, or there is nothing to do.
+pub(crate) async fn claim(
+    store: &dyn Store,
+    seen: &Intent,
+    code: u64,
+    next: u64,
+    by: &str,
+) -> Result<Option<Intent>> {
+    let key = layout::intent_row(&seen.request_key);
+    let when = Condition::All(vec![
+        Condition::equals(attr::STATE, RUNNING),
+        Condition::equals(attr::NEXT, seen.next),
+        Condition::equals(attr::ATTEMPTS, seen.attempts),
+    ]);
+    let mut update = Update::when(when)
+        .set(attr::ATTEMPTS, seen.attempts + 1)
+        .set(attr::NEXT, next)
+        .set(attr::BY, by);
+    if seen.attempts == 0 {
+        // Nothing was run yet, so nothing is bound to the code that was deployed at the send.
+        update = update.set(attr::CODE, code_text(code));
+    }
+    let row = match store.update(&key, &update).await? {
+        Updated::Applied(row) => row,
+        Updated::Refused(Some(row)) if row.text(attr::BY) == Some(by) => row,
+        Updated::Refused(_) => return Ok(None),
+    };
+    Intent::read(&seen.request_key, &row).map(Some)
+}
+
+/// Records the result if there is none; returns the one that stands.
+pub(crate) async fn finish(store: &dyn Store, request_key: &str, result: &Value) -> Result<Value> {
+    let unfinished = Condition::Any(vec![is(RUNNING), is(PARKED)]);
+    let update = Update::when(unfinished)
+        .set(attr::STATE, DONE)
+        .set(attr::RESULT, result.clone())
+        .remove(attr::REASON)
+        .remove(DUE_SHARD)
+        .remove(DUE_ORDER);
+    let refused = match store.update(&layout::intent_row(request_key), &update).await? {
+        Updated::Applied(_) => return Ok(result.clone()),
+        Updated::Refused(row) => row.unwrap_or_default(),
+    };
+    match Intent::read(request_key, &refused)?.state {
+        State::Done(first) => Ok(first),
+        _ => Err(corrupt(request_key, "a finish was refused though the intent is not done")),
+    }
+}
+
+/// Notes why an attempt ended and when the next may begin.
+pub(crate) async fn fail(
+    store: &dyn Store,
+    request_key: &str,
+    reason: &Reason,
+    next: u64,
+    excused: bool,
+) -> Result<()> {
+    let update = Update::when(is(RUNNING))
+        .set(attr::REASON, reason_value(reason))
+        .set(attr::NEXT, next)
+        .add(attr::EXCUSED, i64::from(excused));
+    store.update(&layout::intent_row(request_key), &update).await.map(drop)
+}
+
+/// Takes the root out of the collector's hands until someone resumes it.
+pub(crate) async fn park(store: &dyn Store, request_key: &str, reason: &Reason) -> Result<()> {
+    let update = Update::when(is(RUNNING))
+        .set(attr::STATE, PARKED)
+        .set(attr::REASON, reason_value(reason))
+        .remove(DUE_SHARD)
+        .remove(DUE_ORDER);
+    store.update(&layout::intent_row(request_key), &update).await.map(drop)
+}
+
+/// Gives a parked root a fresh set of attempts; tells whether it was parked.
+pub(crate) async fn resume(store: &dyn Store, intent: &Intent, now: u64) -> Result<bool> {
+    let update = Update::when(is(PARKED))
+        .set(attr::STATE, RUNNING)
+        .set(attr::EXCUSED, intent.attempts)
+        .set(attr::NEXT, now)
+        .set(DUE_SHARD, layout::intent_shard(&intent.request_key))
+        .set(DUE_ORDER, intent.epoch);
+    let updated = store.update(&layout::intent_row(&intent.request_key), &update).await?;
+    Ok(matches!(updated, Updated::Applied(_)))
+}
+
+/// The intent as it stands.
+pub(crate) async fn read(store: &dyn Store, request_key: &str) -> Result<Option<Intent>> {
+    let row = store.get(&layout::intent_row(request_key)).await?;
+    row.map(|row| Intent::read(request_key, &row)).transpose()
+}
+
+const RUNNING: &str = "running";
+const DONE: &str = "done";
+const PARKED: &str = "parked";
+
+fn is(state: &str) -> Condition {
+    Condition::equals(attr::STATE, state)
+}
+
+impl Intent {
+    /// The intent in a row; fails if it is not one.
+    pub(crate) fn read(request_key: &str, row: &Row) -> Result<Self> {
+        Self::try_read(request_key, row).unwrap_or_else(|missing| {
+            Err(corrupt(request_key, &format!("its attribute `{missing}` is missing or damaged")))
+        })
+    }
+
+    fn try_read(request_key: &str, row: &Row) -> std::result::Result<Result<Self>, &'static str> {
+        let text = |name| row.text(name).map(str::to_owned).ok_or(name);
+        let number = |name| row.int(name).and_then(|n| u64::try_from(n).ok()).ok_or(name);
+        let small = |name| u32::try_from(number(name)?).map_err(|_| name);
+        let reason = row.get(attr::REASON).map(read_reason);
+        let state = match row.text(attr::STATE) {
+            Some(RUNNING) => State::Running,
+            Some(DONE) => State::Done(row.get(attr::RESULT).cloned().ok_or(attr::RESULT)?),
+            Some(PARKED) => State::Parked(reason.clone().ok_or(attr::REASON)?),
+            _ => return Err(attr::STATE),
+        };
+        let first = match row.get(attr::FIRST).map(journal::from_value).transpose() {
+            Ok(first) => first,
+            Err(error) => return Ok(Err(error)),
+        };
+        Ok(Ok(Self {
+            request_key: request_key.to_owned(),
+            ssf: text(attr::SSF)?,
+            input: row.get(attr::INPUT).cloned().ok_or(attr::INPUT)?,
+            code: u64::from_str_radix(&text(attr::CODE)?, 16).map_err(|_| attr::CODE)?,
+            version: text(attr::VERSION)?,
+            epoch: number(attr::EPOCH)?,
+            attempts: small(attr::ATTEMPTS)?,
+            excused: small(attr::EXCUSED)?,
+            next: number(attr::NEXT)?,
+            state,
+            reason,
+            first,
+            by: text(attr::BY)?,
+        }))
+    }
+
+    /// The id of the root instance.
+    pub(crate) fn instance(&self, service: &str) -> Id {
+        Id::root(self.epoch, service, &self.request_key)
+    }
+
+    /// Attempts that count against the limit.
+    pub(crate) fn counted_attempts(&self) -> u32 {
+        self.attempts.saturating_sub(self.excused)
+    }
+}
+
+/// Code hashes as people see them.
+pub(crate) fn code_text(code: u64) -> String {
+    format!("{code:016x}")
+}
+
+fn reason_value(reason: &Reason) -> Value {
+    let step = reason.step.as_deref().map_or(Value::Null, Value::from);
+    Value::map([
+        ("code", Value::from(&*reason.code)),
+        ("message", Value::from(&*reason.message)),
+        ("step", step),
+    ])
+}
+
+fn read_reason(value: &Value) -> Reason {
+    let text = |name| value.field(name).and_then(Value::as_text).map(str::to_owned);
+    Reason {
+        code: text("code").unwrap_or_default(),
+        message: text("message").unwrap_or_default(),
+        step: text("step"),
+    }
+}
+
+fn corrupt(request_key: &str, what: &str) -> StoreError {
+    StoreError::Corrupt(format!("intent `{request_key}`: {what}"))
+}

@@ -1,0 +1,294 @@
+//! The journal of an instance: what its attempts observed, in slots that the first writer wins.
+//!
+//! An attempt buffers what it observes and **appends** all of it as slot *k*, put if absent, just
+//! before its next effect (paper 4.1, read log; bounds P2 to P4). The slot also carries the outcomes
+//! of the effects since slot *k-1*, so a replay issues again only what came after the last slot.
+//!
+//! Order of writes: the parts of a slot too large for one row, each under a name of this run's own;
+//! then the slot, which names them and decides. Slot *k* is written only when *k-1* is known to be
+//! there. A crash before the slot leaves at most orphaned parts, and nothing was visible yet; a
+//! crash after it leaves a slot every later attempt loads. The loser of a slot must not go on with
+//! what it observed itself: it starts again with the winner's log.
+//!
+//! **Load** reads the root's partition downwards, newest slot of an instance first. A query is no
+//! snapshot: read upwards, it could show slot 1 without slot 0 (counterexample (j)). A slot whose
+//! parts are not there yet is taken as not written; the next append of it is refused and reloads.
+
+use std::collections::{BTreeMap, HashMap};
+
+use serde::{Deserialize, Serialize};
+
+use crate::id::Id;
+use crate::limits::MAX_SLOT;
+use crate::path::Path;
+use crate::protocol::intent::{self, Intent};
+use crate::protocol::layout::{self, slot as attr};
+use crate::store::{Condition, Key, Query, Result, Row, Store, StoreError, Update, Updated};
+use crate::value::Value;
+
+/// What one step did and what came of it.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub(crate) struct Entry {
+    pub(crate) path: Path,
+    pub(crate) fingerprint: Fingerprint,
+    pub(crate) value: Value,
+}
+
+/// What a step was, so that a replay which takes another way is noticed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Fingerprint {
+    pub(crate) kind: Kind,
+    /// A hash of what the step was about: table and key, callee and input, name.
+    pub(crate) target: u32,
+}
+
+/// The kinds of step.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) enum Kind {
+    Get,
+    GetMany,
+    Scan,
+    Put,
+    Delete,
+    Update,
+    Call,
+    Send,
+    Now,
+    Effect,
+}
+
+impl Kind {
+    /// The kind as the user writes it.
+    pub(crate) fn word(self) -> &'static str {
+        match self {
+            Self::Get => "get",
+            Self::GetMany => "get_many",
+            Self::Scan => "scan",
+            Self::Put => "put",
+            Self::Delete => "delete",
+            Self::Update => "update",
+            Self::Call => "call",
+            Self::Send => "send",
+            Self::Now => "now",
+            Self::Effect => "effect",
+        }
+    }
+}
+
+/// One slot of one instance.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct Slot {
+    pub(crate) instance: Id,
+    pub(crate) number: u32,
+    pub(crate) code: u64,
+    pub(crate) by: String,
+    pub(crate) entries: Vec<Entry>,
+}
+
+/// What is logged of one instance.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Log {
+    pub(crate) entries: BTreeMap<Path, Entry>,
+    /// How many slots there are: the number of the next.
+    pub(crate) slots: u32,
+    /// The hash of the code that wrote them.
+    pub(crate) code: u64,
+}
+
+/// What is logged of every instance in a root's tree.
+pub(crate) type Journal = HashMap<Id, Log>;
+
+/// Who wrote the slot.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum Appended {
+    /// It holds what was to be appended.
+    Mine,
+    /// Another attempt's observations stand there: start again with them.
+    Theirs,
+}
+
+/// Appends a slot behind the last one known.
+pub(crate) async fn append(store: &dyn Store, request_key: &str, slot: &Slot) -> Result<Appended> {
+    let bytes = encode(&slot.entries)?;
+    let (inline, parts) = split(&bytes);
+    for (number, part) in (0..).zip(&parts) {
+        let key = layout::part_row(request_key, slot.instance, slot.number, &slot.by, number);
+        let update = Update::when(Condition::always()).set(attr::ENTRIES, part.to_vec());
+        store.update(&key, &update).await?;
+    }
+    let key = layout::slot_row(request_key, slot.instance, slot.number);
+    let update = Update::when(Condition::absent(attr::BY))
+        .set(attr::BY, &*slot.by)
+        .set(attr::CODE, intent::code_text(slot.code))
+        .set(attr::PARTS, parts.len() as u64)
+        .set(attr::ENTRIES, inline.to_vec());
+    match store.update(&key, &update).await? {
+        Updated::Applied(_) => Ok(Appended::Mine),
+        Updated::Refused(row) => {
+            let row = row.unwrap_or_default();
+            let same = parts.is_empty() && row.get(attr::ENTRIES) == Some(&Value::from(bytes));
+            let mine = row.text(attr::BY) == Some(&*slot.by);
+            Ok(if same || mine { Appended::Mine } else { Appended::Theirs })
+        }
+    }
+}
+
+/// The last row holds what one row can; all before it are parts.
+fn split(bytes: &[u8]) -> (&[u8], Vec<&[u8]>) {
+    let mut parts: Vec<&[u8]> = bytes.chunks(MAX_SLOT).collect();
+    (parts.pop().unwrap_or_default(), parts)
+}
+
+/// The root's intent, if it is registered, and everything logged in its tree: one query.
+pub(crate) async fn load(
+    store: &dyn Store,
+    request_key: &str,
+) -> Result<(Option<Intent>, Journal)> {
+    let mut query = Query {
+        partition: layout::root_partition(request_key),
+        prefix: String::new(),
+        descending: true,
+        limit: usize::MAX,
+        after: None,
+    };
+    let mut loading = Loading::default();
+    loop {
+        let page = store.query(&query).await?;
+        for (key, row) in page.rows {
+            loading.add(request_key, &key, row)?;
+        }
+        match page.next {
+            Some(next) => query.after = Some(next),
+            None => return loading.finish(),
+        }
+    }
+}
+
+/// Rows of a root's partition on their way to a journal.
+#[derive(Default)]
+struct Loading {
+    intent: Option<Intent>,
+    parts: HashMap<String, Vec<u8>>,
+    slots: HashMap<Id, Vec<Slot>>,
+}
+
+impl Loading {
+    fn add(&mut self, request_key: &str, key: &Key, row: Row) -> Result<()> {
+        if *key == layout::intent_row(request_key) {
+            self.intent = Some(Intent::read(request_key, &row)?);
+        } else if let Some((instance, number)) = layout::parse_slot(&key.sort) {
+            if let Some(slot) = self.slot(request_key, instance, number, &row)? {
+                self.slots.entry(instance).or_default().push(slot);
+            }
+        } else if let Some(Value::Bytes(part)) = row.0.get(attr::ENTRIES) {
+            self.parts.insert(key.sort.clone(), part.clone());
+        }
+        Ok(())
+    }
+
+    fn slot(
+        &mut self,
+        request_key: &str,
+        instance: Id,
+        number: u32,
+        row: &Row,
+    ) -> Result<Option<Slot>> {
+        let damaged =
+            || corrupt(format!("slot {number} of instance {instance} of `{request_key}`"));
+        let by = row.text(attr::BY).ok_or_else(damaged)?.to_owned();
+        let parts = row.int(attr::PARTS).and_then(|n| u32::try_from(n).ok()).ok_or_else(damaged)?;
+        let Some(Value::Bytes(inline)) = row.get(attr::ENTRIES) else { return Err(damaged()) };
+        let code = row.text(attr::CODE).and_then(|code| u64::from_str_radix(code, 16).ok());
+        let mut bytes = Vec::new();
+        for part in 0..parts {
+            let key = layout::part_row(request_key, instance, number, &by, part);
+            match self.parts.remove(&key.sort) {
+                Some(part) => bytes.extend(part),
+                None => return Ok(None),
+            }
+        }
+        bytes.extend(inline);
+        let entries = decode(&bytes).ok_or_else(damaged)?;
+        Ok(Some(Slot { instance, number, code: code.ok_or_else(damaged)?, by, entries }))
+    }
+
+    fn finish(mut self) -> Result<(Option<Intent>, Journal)> {
+        if let Some(first) = self.intent.as_ref().and_then(|intent| intent.first.clone()) {
+            self.slots.entry(first.instance).or_default().push(first);
+        }
+        let journal = self.slots.into_iter().map(|(id, slots)| (id, Log::new(slots))).collect();
+        Ok((self.intent, journal))
+    }
+}
+
+impl Log {
+    /// The log in these slots, up to the first hole.
+    fn new(mut slots: Vec<Slot>) -> Self {
+        slots.sort_by_key(|slot| slot.number);
+        let mut log = Self::default();
+        for slot in slots {
+            if slot.number != log.slots {
+                break;
+            }
+            log.slots += 1;
+            log.code = slot.code;
+            log.entries.extend(slot.entries.into_iter().map(|entry| (entry.path.clone(), entry)));
+        }
+        log
+    }
+
+    /// Whether a step at or inside `path` is logged.
+    pub(crate) fn reaches(&self, path: &Path) -> bool {
+        self.entries.range(path..).next().is_some_and(|(next, _)| next.is_within(path))
+    }
+}
+
+/// The slot as an attribute of the intent it is registered with.
+pub(crate) fn to_value(slot: &Slot) -> Result<Value> {
+    Ok(Value::map([
+        ("instance", Value::from(slot.instance.to_string())),
+        (attr::CODE, Value::from(intent::code_text(slot.code))),
+        (attr::BY, Value::from(&*slot.by)),
+        (attr::ENTRIES, Value::from(encode(&slot.entries)?)),
+    ]))
+}
+
+/// Reads what [`to_value`] made.
+pub(crate) fn from_value(value: &Value) -> Result<Slot> {
+    let read = || {
+        let text = |name| value.field(name).and_then(Value::as_text);
+        let Some(Value::Bytes(bytes)) = value.field(attr::ENTRIES) else { return None };
+        Some(Slot {
+            instance: Id::parse(text("instance")?)?,
+            number: 0,
+            code: u64::from_str_radix(text(attr::CODE)?, 16).ok()?,
+            by: text(attr::BY)?.to_owned(),
+            entries: decode(bytes)?,
+        })
+    };
+    read().ok_or_else(|| corrupt("the first slot of an intent".to_owned()))
+}
+
+/// Bytes a slot with these entries takes.
+pub(crate) fn encoded_size(entries: &[Entry]) -> Result<usize> {
+    Ok(encode(entries)?.len())
+}
+
+/// The version of the entries' encoding, their first byte.
+const FORMAT: u8 = 1;
+
+fn encode(entries: &[Entry]) -> Result<Vec<u8>> {
+    postcard::to_extend(entries, vec![FORMAT])
+        .map_err(|error| corrupt(format!("observations that cannot be encoded ({error})")))
+}
+
+fn decode(bytes: &[u8]) -> Option<Vec<Entry>> {
+    match bytes.split_first()? {
+        (&FORMAT, entries) => postcard::from_bytes(entries).ok(),
+        _ => None,
+    }
+}
+
+fn corrupt(what: String) -> StoreError {
+    StoreError::Corrupt(what)
+}

@@ -1,0 +1,149 @@
+//! Where everything is stored: the one place that spells keys and attributes.
+//!
+//! `docs/stored-form.md` tells the same as a table, with who writes and who deletes each row.
+
+use crate::id::Id;
+use crate::store::Key;
+
+/// Separates the parts of a key; escaped user keys sort around it as they should.
+const SEPARATOR: char = '\u{0}';
+
+/// Attributes of an item head and of its older rows.
+pub(crate) mod item {
+    /// The user's value; absent when there is none.
+    pub(crate) const VALUE: &str = "v";
+    /// Counts changes of the value.
+    pub(crate) const VERSION: &str = "n";
+    /// Counts the marks in the head.
+    pub(crate) const MARKS: &str = "c";
+    /// Counts the older rows.
+    pub(crate) const GENERATION: &str = "g";
+    /// The largest epoch of any mark ever spilled.
+    pub(crate) const SPILLED: &str = "e";
+    /// Writers older than this epoch are refused for ever.
+    pub(crate) const FENCE: &str = "f";
+    /// What the name of a mark begins with; its id follows.
+    pub(crate) const MARK: &str = "m";
+}
+
+/// Attributes of an intent.
+pub(crate) mod intent {
+    /// The SSF to run.
+    pub(crate) const SSF: &str = "ssf";
+    /// Its input.
+    pub(crate) const INPUT: &str = "input";
+    /// The hash of the handler's code, as hexadecimal text.
+    pub(crate) const CODE: &str = "code";
+    /// The deployed version that registered it.
+    pub(crate) const VERSION: &str = "version";
+    /// The root's epoch.
+    pub(crate) const EPOCH: &str = "epoch";
+    /// Attempts begun.
+    pub(crate) const ATTEMPTS: &str = "attempts";
+    /// Attempts that ended for no fault of the handler.
+    pub(crate) const EXCUSED: &str = "excused";
+    /// `running`, `done` or `parked`.
+    pub(crate) const STATE: &str = "state";
+    /// When the collector may begin the next attempt, in milliseconds since 1970.
+    pub(crate) const NEXT: &str = "next";
+    /// What the SSF returned.
+    pub(crate) const RESULT: &str = "result";
+    /// Why the last attempt failed, or why the instance is parked.
+    pub(crate) const REASON: &str = "reason";
+    /// The run that wrote the row last: tells an own repeated request from another's.
+    pub(crate) const BY: &str = "by";
+    /// The first journal slot, written together with the intent.
+    pub(crate) const FIRST: &str = "first";
+}
+
+/// Attributes of a journal slot and of its parts.
+pub(crate) mod slot {
+    /// The entries, encoded.
+    pub(crate) const ENTRIES: &str = "entries";
+    /// The hash of the code that wrote them.
+    pub(crate) const CODE: &str = "code";
+    /// The run that wrote the slot.
+    pub(crate) const BY: &str = "by";
+    /// How many parts precede the slot.
+    pub(crate) const PARTS: &str = "parts";
+}
+
+/// The head of an item. `key` is already escaped.
+pub(crate) fn head(table: &str, key: &str) -> Key {
+    Key::new(table_partition(table), key)
+}
+
+/// The partition of all heads of a table.
+pub(crate) fn table_partition(table: &str) -> String {
+    format!("table/{table}")
+}
+
+/// An older log row of an item; generations count from zero.
+pub(crate) fn older(table: &str, key: &str, generation: u64) -> Key {
+    Key::new(older_partition(table, key), format!("{generation:020}"))
+}
+
+/// The partition of all older log rows of an item, apart from where users scan.
+pub(crate) fn older_partition(table: &str, key: &str) -> String {
+    format!("older/{table}{SEPARATOR}{key}")
+}
+
+/// The intent of a root. It sorts before its slots, so reading downwards finds it last.
+pub(crate) fn intent_row(request_key: &str) -> Key {
+    Key::new(root_partition(request_key), "intent")
+}
+
+/// The partition of a root: its intent and all journal slots of all instances in its tree.
+pub(crate) fn root_partition(request_key: &str) -> String {
+    format!("root/{request_key}")
+}
+
+/// A journal slot.
+pub(crate) fn slot_row(request_key: &str, instance: Id, number: u32) -> Key {
+    Key::new(root_partition(request_key), format!("slot/{instance}/{number:08}"))
+}
+
+/// A part of a slot too large for one row: behind its slot, so reading downwards meets it first.
+pub(crate) fn part_row(request_key: &str, instance: Id, number: u32, by: &str, part: u32) -> Key {
+    let slot = slot_row(request_key, instance, number);
+    Key::new(slot.partition, format!("{}/{by}/{part:04}", slot.sort))
+}
+
+/// Takes the sort key of a slot apart; `None` for an intent or a part.
+pub(crate) fn parse_slot(sort: &str) -> Option<(Id, u32)> {
+    let (instance, number) = sort.strip_prefix("slot/")?.split_once('/')?;
+    Some((Id::parse(instance)?, number.parse().ok()?))
+}
+
+/// The attribute that holds a mark.
+pub(crate) fn mark(mark: Id) -> String {
+    format!("{}{mark}", item::MARK)
+}
+
+/// The mark an attribute holds, if it is one.
+pub(crate) fn parse_mark(attribute: &str) -> Option<Id> {
+    Id::parse(attribute.strip_prefix(item::MARK)?)
+}
+
+/// The due shards of unfinished intents.
+pub(crate) fn intent_shards() -> impl Iterator<Item = String> {
+    (0..INTENT_SHARDS).map(|shard| format!("intent/{shard}"))
+}
+
+/// The due shard of one root's intent.
+pub(crate) fn intent_shard(request_key: &str) -> String {
+    let hash = blake3::hash(request_key.as_bytes());
+    format!("intent/{}", hash.as_bytes()[0] % INTENT_SHARDS)
+}
+
+const INTENT_SHARDS: u8 = 4;
+
+/// The request key of a root that a `send` began: outside keys cannot begin with `~`.
+pub(crate) fn sent_key(callee: Id) -> String {
+    format!("~{callee}")
+}
+
+/// The request key of the root whose intent stands at `key`.
+pub(crate) fn parse_root(key: &Key) -> Option<&str> {
+    key.partition.strip_prefix("root/")
+}

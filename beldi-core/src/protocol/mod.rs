@@ -1,0 +1,19 @@
+//! The protocols, one file a rule. They speak names, paths and bytes, keep no state between two
+//! calls, and know only what they read from the store.
+//!
+//! | file | rule | what it guarantees |
+//! |---|---|---|
+//! | [`daal`] | a write carries its mark | a step changes its item once, whatever is delivered twice or late |
+//! | [`journal`] | log before effect | all attempts of an instance see the same observations |
+//! | [`intent`] | registered before the first effect | a root that changed anything will finish, and has one result |
+//! | [`send`] | put-if-absent of the receiver's intent | a send starts its receiver once |
+//!
+//! A call inside the service stores nothing at all: it is an observation of its caller, made under
+//! an id that every attempt computes alike ([`Id::callee`](crate::id::Id::callee)).
+
+pub(crate) mod daal;
+pub(crate) mod intent;
+pub(crate) mod journal;
+pub(crate) mod layout;
+pub(crate) mod raw;
+pub(crate) mod send;

@@ -1,0 +1,104 @@
+//! Reads a body for what the types cannot see: names of things that differ from one execution of an instance to the
+//! next, and awaits inside macro calls.
+//!
+//! Nested items and async closures are the outside world and are not read.
+
+use proc_macro2::Ident;
+use quote::ToTokens;
+use syn::visit::{self, Visit};
+use syn::{Block, ExprClosure, Item, Macro, Path};
+
+use crate::errors::Errors;
+use crate::nondeterminism::advice;
+use crate::tokens::{awaits, flatten, paths};
+
+/// Reports what it finds in a body that is not yet rewritten.
+pub(crate) fn lint(body: &Block, errors: &mut Errors) {
+    Lint { errors }.visit_block(body);
+}
+
+struct Lint<'a> {
+    errors: &'a mut Errors,
+}
+
+impl<'a> Visit<'a> for Lint<'_> {
+    fn visit_path(&mut self, path: &'a Path) {
+        let words: Vec<_> = path.segments.iter().map(|segment| segment.ident.clone()).collect();
+        self.check_path(&words, path);
+        visit::visit_path(self, path);
+    }
+
+    fn visit_macro(&mut self, call: &'a Macro) {
+        let tokens = flatten(call.tokens.clone());
+        if is_parallel(&call.path) {
+            self.check_parallel(&call.path);
+        } else {
+            awaits(&tokens).for_each(|word| self.hidden_await(word));
+        }
+        for path in paths(&tokens) {
+            self.check_path(&path, Words(&path));
+        }
+    }
+
+    fn visit_expr_closure(&mut self, closure: &'a ExprClosure) {
+        if closure.asyncness.is_none() {
+            visit::visit_expr_closure(self, closure);
+        }
+    }
+
+    fn visit_item(&mut self, item: &'a Item) {
+        if let Item::Static(item) = item {
+            self.errors.push(
+                &item.ident,
+                "a `static` is shared by the executions on one machine and lost with it: \
+                 keep state in a `beldi::Table`, and what never changes in a `const`",
+            );
+        }
+    }
+}
+
+impl Lint<'_> {
+    fn check_path(&mut self, words: &[Ident], place: impl ToTokens) {
+        if let Some(advice) = advice(words) {
+            self.errors.push(place, advice);
+        }
+    }
+
+    fn check_parallel(&mut self, path: &Path) {
+        let name = path.segments.last().map(|segment| &segment.ident);
+        let text = if name.is_some_and(|name| name.to_string().starts_with("select")) {
+            "a race has no winner that a replay could repeat: wait for all branches with `beldi::join(a, b)` or `beldi::join_all(..)`, and choose then"
+        } else {
+            "parallel branches are numbered by their position: write `beldi::join(a, b)` or `beldi::join_all(..)`"
+        };
+        self.errors.push(path, text);
+    }
+
+    fn hidden_await(&mut self, word: &Ident) {
+        self.errors.push(
+            word,
+            "an await inside a macro call cannot be numbered; \
+             bind it first: `let value = ….await;` and pass `value`",
+        );
+    }
+}
+
+/// A path found in the tokens of a macro call, to be underlined.
+struct Words<'a>(&'a [Ident]);
+
+impl ToTokens for Words<'_> {
+    fn to_tokens(&self, tokens: &mut proc_macro2::TokenStream) {
+        tokens.extend(self.0.iter().map(ToTokens::to_token_stream));
+    }
+}
+
+/// The macros that poll several futures side by side, as everyone imports them; `my::join!` is another.
+pub(crate) fn is_parallel(path: &Path) -> bool {
+    let words: Vec<_> = path.segments.iter().map(|segment| segment.ident.to_string()).collect();
+    let Some((name, origin)) = words.split_last() else {
+        return false;
+    };
+    let known = ["tokio", "futures", "futures_util", "futures_lite"];
+    matches!(name.as_str(), "select" | "select_biased" | "join" | "try_join")
+        && origin.first().is_none_or(|origin| known.contains(&origin.as_str()))
+}

@@ -1,0 +1,82 @@
+//! What the attributes expand from: functions that passed the [`rules`](crate::rules).
+
+use proc_macro2::Ident;
+use quote::format_ident;
+use syn::ext::IdentExt;
+use syn::{FnArg, LitStr, Pat, ReturnType, Safety, Type, parse_quote};
+
+use crate::args::Options;
+use crate::item::Function;
+
+/// A function that is called over the wire.
+pub(crate) struct Ssf {
+    pub(crate) function: Function,
+    pub(crate) name: String,
+    pub(crate) service: Option<LitStr>,
+    pub(crate) read_only: bool,
+    pub(crate) input: Option<Input>,
+    pub(crate) output: Type,
+    /// The code version of the handler.
+    pub(crate) code: u64,
+}
+
+/// The one parameter: its type, and a name for it even where the handler takes it apart with a pattern.
+pub(crate) struct Input {
+    pub(crate) name: Ident,
+    pub(crate) ty: Type,
+}
+
+/// A helper that runs as steps of whoever awaits it.
+pub(crate) struct Part {
+    pub(crate) function: Function,
+    pub(crate) output: Type,
+}
+
+impl Ssf {
+    pub(crate) fn new(function: Function, options: Options, code: u64) -> Self {
+        let own_name = || function.sig.ident.unraw().to_string();
+        Self {
+            name: options.name.map_or_else(own_name, |name| name.value()),
+            service: options.service.filter(|_| function.body.is_none()),
+            read_only: options.read_only,
+            input: function.sig.inputs.first().and_then(Input::new),
+            output: output(&function.sig.output),
+            code,
+            function,
+        }
+    }
+}
+
+impl Input {
+    fn new(argument: &FnArg) -> Option<Self> {
+        let FnArg::Typed(argument) = argument else {
+            return None;
+        };
+        let name = match &*argument.pat {
+            Pat::Ident(pattern) => pattern.ident.clone(),
+            _ => format_ident!("input"),
+        };
+        let ty = (*argument.ty).clone();
+        Some(Self { name, ty })
+    }
+}
+
+impl Part {
+    /// A part is a plain function to its callers: the words before `fn` go.
+    pub(crate) fn new(mut function: Function) -> Self {
+        function.sig.constness = None;
+        function.sig.asyncness = None;
+        function.sig.safety = Safety::Default;
+        function.sig.abi = None;
+        function.sig.variadic = None;
+        let output = output(&function.sig.output);
+        Self { function, output }
+    }
+}
+
+fn output(output: &ReturnType) -> Type {
+    match output {
+        ReturnType::Default => parse_quote! { () },
+        ReturnType::Type(_, ty) => (**ty).clone(),
+    }
+}

@@ -1,0 +1,6 @@
+#[beldi::part]
+async fn names() -> impl Iterator<Item = String> {
+    std::iter::empty()
+}
+
+fn main() {}

@@ -1,0 +1,6 @@
+#[beldi::part]
+async fn stamp() -> std::time::SystemTime {
+    std::time::SystemTime::now()
+}
+
+fn main() {}

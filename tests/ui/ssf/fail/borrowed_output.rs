@@ -1,0 +1,6 @@
+#[beldi::ssf]
+async fn motto() -> &'static str {
+    "exactly once"
+}
+
+fn main() {}
