@@ -4,3 +4,5 @@ pub use beldi_core::*;
 
 #[doc(hidden)]
 pub use beldi_core::__private;
+
+pub use beldi_macros::{part, ssf};
