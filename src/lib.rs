@@ -5,3 +5,5 @@ pub use beldi_macros::{part, ssf};
 
 #[doc(hidden)]
 pub use beldi_core::__private;
+
+pub use beldi_macros::{part, ssf};
