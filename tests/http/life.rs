@@ -6,6 +6,7 @@ use beldi::Limits;
 use beldi::store::MemoryStore;
 use beldi::testing::{Fault, FaultyStore, RequestKind};
 use serde_json::json;
+use tokio::net::TcpListener;
 
 use crate::served::{Served, answer, client, serve, serve_with};
 use crate::service::{app, count, quick};
@@ -95,4 +96,47 @@ async fn a_start_finishes_what_a_crash_left() {
     let instance = served.instance_when("k", "done").await;
     assert_eq!((&instance["result"], &instance["attempts"]), (&json!(1), &json!(2)));
     assert_eq!(served.call("/count", json!("home")).await.body, json!(2));
+}
+
+#[tokio::test]
+async fn an_app_serves_from_its_file_until_sigterm() {
+    let folder = tempfile::tempdir().unwrap();
+    let app = app().data(folder.path().join("data/travel.redb"));
+    let url = free_address().await;
+    let count = || count_at(&url);
+
+    let serving = tokio::spawn(app.clone().serve(url.clone()));
+    assert_eq!(count().await, json!(1));
+    let pid = std::process::id().to_string();
+    let killed = std::process::Command::new("kill").args(["-TERM", &pid]).status();
+    assert!(killed.unwrap().success());
+    serving.await.unwrap().unwrap();
+
+    let serving = tokio::spawn(app.serve(url.clone()));
+    assert_eq!(count().await, json!(2));
+    serving.abort();
+}
+
+#[tokio::test]
+async fn an_address_in_use_is_named() {
+    let served = serve().await;
+    let address = served.url.trim_start_matches("http://").to_owned();
+    let host = app().open(MemoryStore::new()).unwrap();
+    let error = host.serve(&*address).await.unwrap_err().to_string();
+    assert!(error.starts_with(&format!("cannot listen on {address}: ")), "{error}");
+}
+
+async fn free_address() -> String {
+    TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap().to_string()
+}
+
+/// Counts, as soon as somebody listens there.
+async fn count_at(address: &str) -> serde_json::Value {
+    loop {
+        let request = client().post(format!("http://{address}/count")).json("home");
+        match request.send().await {
+            Ok(response) => break response.json().await.unwrap(),
+            Err(_) => tokio::time::sleep(Duration::from_millis(5)).await,
+        }
+    }
 }

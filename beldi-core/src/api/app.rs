@@ -24,12 +24,15 @@ use crate::store::Store;
 #[derive(Clone)]
 #[must_use = "an app does nothing until it is opened or served"]
 pub struct App {
-    name: String,
+    pub(super) name: String,
     version: String,
     handlers: BTreeMap<&'static str, Handler>,
     compatible: BTreeSet<(String, u64)>,
     limits: Limits,
     twice: Vec<&'static str>,
+    /// Where [`serve`](App::serve) keeps its data, if not in the usual place.
+    #[cfg(feature = "embedded")]
+    pub(super) data: Option<std::path::PathBuf>,
 }
 
 impl App {
@@ -42,6 +45,8 @@ impl App {
             compatible: BTreeSet::new(),
             limits: Limits::default(),
             twice: Vec::new(),
+            #[cfg(feature = "embedded")]
+            data: None,
         }
     }
 

@@ -10,6 +10,8 @@ mod generated;
 mod json;
 mod key;
 mod operation;
+#[cfg(feature = "embedded")]
+mod serve;
 mod ssf;
 mod table;
 mod when;

@@ -17,11 +17,13 @@ use tokio::time::timeout;
 pub use call::{HostCall, HostSend};
 #[cfg(feature = "testing")]
 pub(crate) use call::{answer, request};
+#[cfg(feature = "embedded")]
+pub(crate) use http::{escaped, listen, stop};
 #[cfg(feature = "testing")]
 pub(crate) use runner::begin;
-#[cfg(feature = "testing")]
-pub(crate) use status::read as status;
 pub use status::{InstanceState, InstanceStatus};
+#[cfg(feature = "testing")]
+pub(crate) use status::{read as status, resume};
 
 use crate::api::{Call, Sending, Ssf};
 use crate::engine::{Parts, Service};

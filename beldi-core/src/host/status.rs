@@ -62,7 +62,7 @@ pub(crate) async fn read(service: &Service, key: &str) -> Result<InstanceStatus>
     })
 }
 
-pub(super) async fn resume(service: &Service, key: &str) -> Result<()> {
+pub(crate) async fn resume(service: &Service, key: &str) -> Result<()> {
     let intent = intent::read(&service.store, key).await?;
     let intent = intent.ok_or_else(|| Error::UnknownInstance { key: key.to_owned() })?;
     if !intent::resume(&service.store, &intent, service.outside.now()).await? {

@@ -33,6 +33,7 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use axum::{Router, serve};
 use futures_util::future::{Either, select};
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use tokio::net::{TcpListener, ToSocketAddrs};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::timeout;
@@ -40,6 +41,7 @@ use tokio_util::sync::CancellationToken;
 use tracing::{Instrument, debug, field, info, info_span};
 
 use self::problem::Problem;
+pub(crate) use self::signals::stop;
 use super::{Host, LAST_WORDS, Shared};
 use crate::error::{Error, Result};
 
@@ -66,7 +68,7 @@ impl Host {
     /// If the address cannot be listened on.
     pub async fn serve(self, addr: impl ToSocketAddrs + Display) -> Result<()> {
         let listener = listen(addr).await?;
-        self.serve_on(listener, signals::stop()).await
+        self.serve_on(listener, stop()).await
     }
 
     /// [`serve`](Self::serve) on a listener of one's own, until a future of one's own resolves.
@@ -121,6 +123,13 @@ pub(crate) async fn listen(addr: impl ToSocketAddrs + Display) -> Result<TcpList
     let shown = addr.to_string();
     let listening = TcpListener::bind(addr).await;
     listening.map_err(|error| Error::Host(format!("cannot listen on {shown}: {error}")))
+}
+
+/// A name or key as one part of a path.
+pub(crate) fn escaped(name: &str) -> impl Display {
+    const ESCAPED: &AsciiSet =
+        &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
+    utf8_percent_encode(name, ESCAPED)
 }
 
 /// What every request shares.

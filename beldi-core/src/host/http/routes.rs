@@ -6,12 +6,11 @@ use axum::extract::{Path, Request, State};
 use axum::http::header::LOCATION;
 use axum::http::{HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
-use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use serde::Serialize;
 use serde_json::{Value, json};
 
 use super::problem::{Problem, Shown};
-use super::{Front, INSTANCE, asked};
+use super::{Front, INSTANCE, asked, escaped};
 use crate::engine::{self, Handler};
 use crate::error::Reason;
 use crate::host::call;
@@ -124,11 +123,8 @@ fn output_of(handler: &Handler, output: crate::Value) -> Result<Value, Problem> 
     }
 }
 
-/// What a key cannot have as a part of a path.
-const ESCAPED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
-
 fn accepted(key: &str) -> Response {
-    let location = format!("/instances/{}", utf8_percent_encode(key, ESCAPED));
+    let location = format!("/instances/{}", escaped(key));
     (StatusCode::ACCEPTED, [(LOCATION, location)], Json(json!({ "key": key }))).into_response()
 }
 

@@ -6,7 +6,7 @@ use std::io;
 use tracing::warn;
 
 /// Resolves at ctrl-c or, where there is one, SIGTERM.
-pub(super) async fn stop() {
+pub(crate) async fn stop() {
     let asked = tokio::select! {
         asked = tokio::signal::ctrl_c() => asked,
         asked = terminated() => asked,
