@@ -5,5 +5,3 @@ pub use beldi_macros::{part, ssf};
 
 #[doc(hidden)]
 pub use beldi_core::__private;
-
-pub use beldi_macros::{part, ssf};
