@@ -17,6 +17,7 @@ use crate::value::Value;
 
 /// A registered SSF, its types erased.
 #[derive(Clone, Copy)]
+#[cfg_attr(not(feature = "embedded"), expect(dead_code, reason = "for hosts that speak JSON"))]
 pub(crate) struct Handler {
     pub(crate) name: &'static str,
     pub(crate) read_only: bool,

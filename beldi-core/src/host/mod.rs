@@ -82,7 +82,7 @@ impl Host {
     ///
     /// # Errors
     ///
-    /// [`Error::UnknownInstance`], or the store's.
+    /// [`Error::UnknownInstance`](crate::Error::UnknownInstance), or the store's.
     pub async fn instance(&self, key: &str) -> Result<InstanceStatus> {
         status::read(&self.shared.service, key).await
     }
@@ -91,7 +91,7 @@ impl Host {
     ///
     /// # Errors
     ///
-    /// [`Error::UnknownInstance`], [`Error::NotParked`], or the store's.
+    /// [`Error::UnknownInstance`](crate::Error::UnknownInstance), [`Error::NotParked`](crate::Error::NotParked), or the store's.
     pub async fn resume(&self, key: &str) -> Result<()> {
         status::resume(&self.shared.service, key).await
     }
