@@ -33,6 +33,11 @@ impl Tasks {
         self.cut.cancel();
     }
 
+    /// Whether somebody waits, or has waited, for the last to end.
+    pub(crate) fn are_ending(&self) -> bool {
+        self.tracker.is_closed()
+    }
+
     /// Waits until no task is left.
     pub(crate) async fn ended(&self) {
         self.tracker.close();

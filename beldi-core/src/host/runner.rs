@@ -3,35 +3,29 @@
 use std::collections::HashSet;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use tokio::sync::{mpsc, watch};
+use tokio::sync::mpsc;
 use tracing::{debug, error, warn};
 
-use super::Shared;
 use crate::collector;
 use crate::engine::{Ended, Service, record_finish, run_registered};
 use crate::protocol::intent::{self, Intent, State};
 use crate::store::Store;
 
-/// Runs until told to stop, or until the host is dropped.
-pub(super) async fn run(
-    shared: Arc<Shared>,
-    mut to_begin: mpsc::UnboundedReceiver<String>,
-    mut stopped: watch::Receiver<bool>,
-) {
+/// Runs until it is aborted, which it may be anywhere.
+pub(super) async fn run(service: Arc<Service>, mut to_begin: mpsc::UnboundedReceiver<String>) {
     let running = Arc::new(Running::default());
     // Whoever had this store before us is gone, if we are the only ones who can have it.
-    let mut take_over = shared.service.store.is_exclusive();
+    let mut take_over = service.store.is_exclusive();
     loop {
-        collect(&shared, &running, take_over).await;
+        collect(&service, &running, take_over).await;
         take_over = false;
-        let pause = shared.service.outside.sleep(shared.service.limits.collect_every);
+        let pause = service.outside.sleep(service.limits.collect_every);
         tokio::pin!(pause);
         loop {
             tokio::select! {
                 biased;
-                _ = stopped.changed() => return,
                 () = &mut pause => break,
-                Some(key) = to_begin.recv() => begin_by_key(&shared, &running, key),
+                Some(key) = to_begin.recv() => begin_by_key(&service, &running, key),
             }
         }
     }
@@ -52,9 +46,9 @@ impl Running {
 }
 
 /// One look of the intent collector, as many attempts as there are permits.
-async fn collect(shared: &Arc<Shared>, running: &Arc<Running>, take_over: bool) {
-    let free = shared.permits.available_permits();
-    let found = match collector::intent::find(&shared.service, free, take_over).await {
+async fn collect(service: &Arc<Service>, running: &Arc<Running>, take_over: bool) {
+    let free = service.permits.available_permits();
+    let found = match collector::intent::find(&service, free, take_over).await {
         Ok(found) => found,
         Err(error) => return warn!(%error, "the intent collector cannot read the due index"),
     };
@@ -63,38 +57,40 @@ async fn collect(shared: &Arc<Shared>, running: &Arc<Running>, take_over: bool) 
     }
     for intent in found.overdue {
         if running.enter(&intent.request_key) {
-            spawn(shared, running, intent);
+            spawn(service, running, intent);
         }
     }
 }
 
-fn begin_by_key(shared: &Arc<Shared>, running: &Arc<Running>, key: String) {
+fn begin_by_key(service: &Arc<Service>, running: &Arc<Running>, key: String) {
     if !running.enter(&key) {
         return;
     }
-    let tasks = &shared.service.tasks;
-    let (shared, running) = (Arc::clone(shared), Arc::clone(running));
+    let tasks = &service.tasks;
+    let (service, running) = (Arc::clone(service), Arc::clone(running));
     tasks.spawn(async move {
-        match intent::read(&shared.service.store, &key).await {
-            Ok(Some(intent)) if intent.state == State::Running => spawn(&shared, &running, intent),
+        match intent::read(&service.store, &key).await {
+            Ok(Some(intent)) if intent.state == State::Running => spawn(&service, &running, intent),
             _ => running.leave(&key),
         }
     });
 }
 
-fn spawn(shared: &Arc<Shared>, running: &Arc<Running>, intent: Intent) {
-    let tasks = &shared.service.tasks;
-    let (shared, running) = (Arc::clone(shared), Arc::clone(running));
+fn spawn(service: &Arc<Service>, running: &Arc<Running>, intent: Intent) {
+    let tasks = &service.tasks;
+    let (service, running) = (Arc::clone(service), Arc::clone(running));
     tasks.spawn(async move {
-        let permit = shared.permits.acquire().await;
-        begin(&shared.service, &intent).await;
-        drop(permit);
+        begin(&service, &intent).await;
         running.leave(&intent.request_key);
     });
 }
 
-/// One attempt of a registered root, and its finish.
+/// One attempt of a registered root, and its finish; none while the host stops.
 pub(crate) async fn begin(service: &Arc<Service>, intent: &Intent) {
+    let _permit = service.permit().await;
+    if service.tasks.are_ending() {
+        return;
+    }
     match run_registered(service, intent).await {
         Ok(Some(Ended::Done { result, unrecorded: true })) => {
             record_finish(service, &intent.request_key, &result).await;
