@@ -6,3 +6,4 @@ mod life;
 mod problems;
 mod served;
 mod service;
+mod spans;
