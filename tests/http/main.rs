@@ -6,4 +6,3 @@ mod life;
 mod problems;
 mod served;
 mod service;
-mod spans;
