@@ -63,7 +63,11 @@ fn names(code: &str, module: &str) -> bool {
     code.split("crate::").skip(1).any(|rest| {
         let list = rest.strip_prefix('{').and_then(|list| list.split('}').next()).unwrap_or(rest);
         let mut words = list.split(|c: char| !c.is_alphanumeric() && c != '_');
-        if rest.starts_with('{') { words.any(|word| word == module) } else { words.next() == Some(module) }
+        if rest.starts_with('{') {
+            words.any(|word| word == module)
+        } else {
+            words.next() == Some(module)
+        }
     })
 }
 
@@ -135,20 +139,32 @@ fn files_stay_short_enough_to_be_read() {
     for folder in ["beldi-core/src", "beldi-macros/src", "src", "examples"] {
         for (path, _) in sources(&root().join(folder)) {
             let lines = fs::read_to_string(&path).unwrap().lines().count();
-            assert!(lines <= MOST, "{} has {lines} lines; would a reader rather find two files?", path.display());
+            assert!(
+                lines <= MOST,
+                "{} has {lines} lines; would a reader rather find two files?",
+                path.display()
+            );
         }
     }
 }
 
 #[test]
 fn documents_name_files_that_exist() {
-    for document in ["README.md", "ARCHITECTURE.md", "CONTRIBUTING.md", "docs/paper-map.md", "docs/stored-form.md"] {
+    for document in [
+        "README.md",
+        "ARCHITECTURE.md",
+        "CONTRIBUTING.md",
+        "docs/paper-map.md",
+        "docs/stored-form.md",
+    ] {
         let text = fs::read_to_string(root().join(document)).unwrap();
         for word in text.split(['`', '(', ')', ' ', '\n', '|', ',']) {
-            let is_path = word.contains('/') && [".rs", ".md", ".toml"].iter().any(|end| word.ends_with(end));
+            let is_path =
+                word.contains('/') && [".rs", ".md", ".toml"].iter().any(|end| word.ends_with(end));
             if is_path && !word.contains("://") && !word.contains('*') {
                 let from = root().join(document).parent().unwrap().join(word);
-                let found = from.exists() || root().join(word).exists() || core().join(word).exists();
+                let found =
+                    from.exists() || root().join(word).exists() || core().join(word).exists();
                 assert!(found, "{document} names `{word}`, which is not there");
             }
         }
