@@ -173,7 +173,7 @@ impl Step {
             let handler = handler.map_err(|error| bug("unknown_ssf", error.to_string()))?;
             if !handler.read_only && !self.is_raw() {
                 self.may_have_effects(&what)?;
-                self.instance.before_call().await?;
+                self.instance.before_call(&self.path).await?;
             }
             let depth = self.instance.depth + 1;
             if depth > MAX_CALL_DEPTH {
@@ -291,7 +291,7 @@ impl Step {
             return Ok(());
         }
         self.may_have_effects(what)?;
-        self.instance.before_effect().await
+        self.instance.before_effect(&self.path).await
     }
 
     fn recall(&self, what: &What) -> Result<Option<Value>, Stop> {
