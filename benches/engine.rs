@@ -70,7 +70,8 @@ macro_rules! compare {
         let runtime = runtime();
         let host = runtime.block_on(async { app().open(MemoryStore::new()) }).unwrap();
         group.bench_function("beldi", |bencher| {
-            bencher.iter(|| runtime.block_on(async { black_box(host.call($ssf()).await.unwrap()) }));
+            bencher
+                .iter(|| runtime.block_on(async { black_box(host.call($ssf()).await.unwrap()) }));
         });
         let raw = RawHost::open(app(), MemoryStore::new(), RealOutside).unwrap();
         group.bench_function("raw", |bencher| {
