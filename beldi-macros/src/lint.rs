@@ -1,5 +1,5 @@
-//! Reads a body for what the types cannot see: names of things that differ from one execution of an instance to the
-//! next, and awaits inside macro calls.
+//! Reads a body for what the types cannot see: names of things that differ from one execution of an
+//! instance to the next, and awaits inside macro calls.
 //!
 //! Nested items and async closures are the outside world and are not read.
 
@@ -67,9 +67,11 @@ impl Lint<'_> {
     fn check_parallel(&mut self, path: &Path) {
         let name = path.segments.last().map(|segment| &segment.ident);
         let text = if name.is_some_and(|name| name.to_string().starts_with("select")) {
-            "a race has no winner that a replay could repeat: wait for all branches with `beldi::join(a, b)` or `beldi::join_all(..)`, and choose then"
+            "a race has no winner that a replay could repeat: wait for all branches with \
+             `beldi::join(a, b)` or `beldi::join_all(..)`, and choose then"
         } else {
-            "parallel branches are numbered by their position: write `beldi::join(a, b)` or `beldi::join_all(..)`"
+            "branches side by side are numbered by their position: \
+             write `beldi::join(a, b)` or `beldi::join_all(..)`"
         };
         self.errors.push(path, text);
     }
@@ -92,7 +94,8 @@ impl ToTokens for Words<'_> {
     }
 }
 
-/// The macros that poll several futures side by side, as everyone imports them; `my::join!` is another.
+/// Whether a macro polls several futures side by side. Known by the names and crates that everyone
+/// uses; `my::join!` is another.
 pub(crate) fn is_parallel(path: &Path) -> bool {
     let words: Vec<_> = path.segments.iter().map(|segment| segment.ident.to_string()).collect();
     let Some((name, origin)) = words.split_last() else {

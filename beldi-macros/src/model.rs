@@ -3,7 +3,7 @@
 use proc_macro2::Ident;
 use quote::format_ident;
 use syn::ext::IdentExt;
-use syn::{FnArg, LitStr, Pat, ReturnType, Safety, Type, parse_quote};
+use syn::{FnArg, LitStr, Pat, ReturnType, Safety, Signature, Type, parse_quote_spanned};
 
 use crate::args::Options;
 use crate::item::Function;
@@ -20,7 +20,7 @@ pub(crate) struct Ssf {
     pub(crate) code: u64,
 }
 
-/// The one parameter: its type, and a name for it even where the handler takes it apart with a pattern.
+/// The one parameter: its type, and a name for it even where the handler takes it apart.
 pub(crate) struct Input {
     pub(crate) name: Ident,
     pub(crate) ty: Type,
@@ -40,7 +40,7 @@ impl Ssf {
             service: options.service.filter(|_| function.body.is_none()),
             read_only: options.read_only,
             input: function.sig.inputs.first().and_then(Input::new),
-            output: output(&function.sig.output),
+            output: output(&function.sig),
             code,
             function,
         }
@@ -69,14 +69,14 @@ impl Part {
         function.sig.safety = Safety::Default;
         function.sig.abi = None;
         function.sig.variadic = None;
-        let output = output(&function.sig.output);
+        let output = output(&function.sig);
         Self { function, output }
     }
 }
 
-fn output(output: &ReturnType) -> Type {
-    match output {
-        ReturnType::Default => parse_quote! { () },
+fn output(sig: &Signature) -> Type {
+    match &sig.output {
+        ReturnType::Default => parse_quote_spanned! {sig.paren_token.span.close()=> () },
         ReturnType::Type(_, ty) => (**ty).clone(),
     }
 }

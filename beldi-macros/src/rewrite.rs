@@ -38,8 +38,9 @@ impl VisitMut for Rewrite<'_> {
         }
     }
 
-    /// The awaits in a macro call are mistakes, reported elsewhere. They are rewritten where the arguments can be read, and
-    /// races and joins of futures taken out, so that no types are wrong on top of that.
+    /// Awaits in macro calls are mistakes that the lint reports. They are rewritten where the
+    /// arguments can be read, and races and joins of futures taken out, so that no types are wrong
+    /// on top of that.
     fn visit_macro_mut(&mut self, call: &mut Macro) {
         let arguments = Punctuated::<Expr, Token![,]>::parse_terminated;
         if is_parallel(&call.path) {
@@ -71,7 +72,7 @@ impl Rewrite<'_> {
     }
 }
 
-/// As an argument the operation needs no parentheses of its own, and rustc would say so to the user.
+/// As an argument the operation needs no parentheses, and rustc would say so to the user.
 fn without_parentheses(expr: &Expr) -> &Expr {
     match expr {
         Expr::Paren(inner) if inner.attrs.is_empty() => &inner.expr,
