@@ -11,6 +11,8 @@ mod outside;
 mod path;
 mod protocol;
 pub mod store;
+#[cfg(feature = "testing")]
+pub mod testing;
 mod value;
 
 pub use api::*;

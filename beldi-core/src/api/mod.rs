@@ -25,6 +25,8 @@ pub use when::{FieldPath, When, field};
 pub use yours::{Now, Random, RandomValue, Uuid, now, random, uuid};
 
 pub(crate) use codec::{decode, encode};
+#[cfg(feature = "testing")]
+pub(crate) use key::{decode as decode_key, encode as encode_key};
 
 /// What the attributes' expansions name. Not public: it changes without notice.
 #[doc(hidden)]

@@ -13,6 +13,8 @@ mod attempt;
 mod instance;
 mod ops;
 mod patient;
+#[cfg(feature = "testing")]
+mod raw;
 mod run;
 mod scope;
 mod service;
@@ -20,6 +22,8 @@ mod service;
 pub(crate) use attempt::{Attempt, Stop};
 pub(crate) use instance::Instance;
 pub(crate) use ops::{Step, Write};
+#[cfg(feature = "testing")]
+pub(crate) use raw::run_raw;
 pub(crate) use run::{Ended, Request, out_of_attempts, record_finish, run_fresh, run_registered};
 pub(crate) use scope::{Scope, Scoped};
 pub(crate) use service::{Handler, Parts, Service};

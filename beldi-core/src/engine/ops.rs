@@ -21,7 +21,7 @@ use crate::path::Path;
 use crate::protocol::daal::{self, Change, Item};
 use crate::protocol::intent::{Intent, State};
 use crate::protocol::journal::{Entry, Fingerprint, Kind};
-use crate::protocol::send;
+use crate::protocol::{raw, send};
 use crate::store::Condition;
 use crate::value::Value;
 
@@ -125,6 +125,9 @@ impl Step {
             if let Change::Put(value) = &change {
                 small_enough(table, key, value).map_err(Stop::Park)?;
             }
+            if self.is_raw() {
+                return Ok(raw::write(self.store(), table, key, change, when).await?.into());
+            }
             let mark = self.instance.id.mark(&self.path, kind.word(), &what.text);
             Ok(daal::write(&self.item(table, key), mark, change, when).await?.into())
         };
@@ -134,7 +137,6 @@ impl Step {
     pub(crate) async fn update(&self, table: &str, key: &str, changing: Changing<'_>) -> Value {
         let what = What::new(Kind::Update, &[table, key]);
         let write = async {
-            let mark = self.instance.id.mark(&self.path, Kind::Update.word(), &what.text);
             let mut change = |old: Option<Value>| {
                 let had = old.is_some();
                 let unchanged = old.clone();
@@ -154,6 +156,10 @@ impl Step {
                     None => Ok((Change::Keep, result)),
                 }
             };
+            if self.is_raw() {
+                return Ok(raw::update(self.store(), table, key, &mut change).await?);
+            }
+            let mark = self.instance.id.mark(&self.path, Kind::Update.word(), &what.text);
             Ok(daal::update(&self.item(table, key), mark, &mut change).await?)
         };
         self.effect_on_row(&what, write).await
@@ -165,9 +171,9 @@ impl Step {
             let attempt = &self.instance.attempt;
             let handler = attempt.service.handler(ssf);
             let handler = handler.map_err(|error| bug("unknown_ssf", error.to_string()))?;
-            if !handler.read_only {
+            if !handler.read_only && !self.is_raw() {
                 self.may_have_effects(&what)?;
-                self.instance.before_call().await?;
+                self.instance.before_call(&self.path).await?;
             }
             let depth = self.instance.depth + 1;
             if depth > MAX_CALL_DEPTH {
@@ -188,6 +194,11 @@ impl Step {
             let service = &self.instance.attempt.service;
             let handler = service.handler(ssf);
             let handler = handler.map_err(|error| bug("unknown_ssf", error.to_string()))?;
+            #[cfg(feature = "testing")]
+            if self.is_raw() {
+                tokio::spawn(super::run_raw(Arc::clone(service), ssf.to_owned(), input));
+                return Ok(Value::Null);
+            }
             let request_key = send::request_key(self.instance.id.callee(&self.path, ssf));
             let now = service.outside.now();
             let receiver = Intent {
@@ -230,8 +241,7 @@ impl Step {
     {
         let what = What::new(Kind::Effect, &[name]);
         let act = async {
-            self.may_have_effects(&what)?;
-            self.instance.before_effect().await?;
+            self.make_way(&what).await?;
             let key = self.instance.id.mark(&self.path, Kind::Effect.word(), name);
             act(key.to_string()).await.map_err(Stop::Park)
         };
@@ -241,6 +251,9 @@ impl Step {
     /// A step whose outcome has to be logged before the next effect.
     async fn observe(&self, what: &What, act: impl Future<Output = Result<Value, Stop>>) -> Value {
         let observed = async {
+            if self.is_raw() {
+                return act.await;
+            }
             if let Some(value) = self.recall(what)? {
                 return Ok(value);
             }
@@ -258,16 +271,27 @@ impl Step {
         act: impl Future<Output = Result<Value, Stop>>,
     ) -> Value {
         let effected = async {
+            if self.is_raw() {
+                return act.await;
+            }
             if let Some(value) = self.recall(what)? {
                 return Ok(value);
             }
-            self.may_have_effects(what)?;
-            self.instance.before_effect().await?;
+            self.make_way(what).await?;
             let value = act.await?;
             self.instance.effected(self.entry(what, value.clone()));
             Ok(value)
         };
         self.or_stop(effected.await).await
+    }
+
+    /// What an effect has to wait for.
+    async fn make_way(&self, what: &What) -> Result<(), Stop> {
+        if self.is_raw() {
+            return Ok(());
+        }
+        self.may_have_effects(what)?;
+        self.instance.before_effect(&self.path).await
     }
 
     fn recall(&self, what: &What) -> Result<Option<Value>, Stop> {
@@ -293,6 +317,10 @@ impl Step {
         let ssf = self.instance.ssf;
         let text = format!("`{ssf}` is `read_only`, but asks for {what}; take `read_only` away");
         Err(bug("read_only", text))
+    }
+
+    fn is_raw(&self) -> bool {
+        self.instance.attempt.is_raw()
     }
 
     fn store(&self) -> &dyn crate::store::Store {

@@ -45,6 +45,7 @@ pub(crate) struct Service {
 }
 
 /// What a [`Service`] is made of.
+#[derive(Clone)]
 pub(crate) struct Parts {
     pub(crate) name: String,
     pub(crate) version: String,

@@ -40,7 +40,7 @@ pub struct InstanceStatus {
     pub reason: Option<Reason>,
 }
 
-pub(super) async fn read(service: &Service, key: &str) -> Result<InstanceStatus> {
+pub(crate) async fn read(service: &Service, key: &str) -> Result<InstanceStatus> {
     let (intent, journal) = journal::load(&service.store, key).await?;
     let intent = intent.ok_or_else(|| Error::UnknownInstance { key: key.to_owned() })?;
     let log = journal.get(&intent.instance(&service.name));

@@ -15,4 +15,5 @@ pub(crate) mod daal;
 pub(crate) mod intent;
 pub(crate) mod journal;
 pub(crate) mod layout;
+pub(crate) mod raw;
 pub(crate) mod send;

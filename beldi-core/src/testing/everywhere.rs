@@ -1,0 +1,271 @@
+//! The loop that means "exactly once": something goes wrong at the first store request, everything
+//! comes to its end, the result is checked; then at the second; until a run ends untouched.
+
+use std::fmt;
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::time::Duration;
+
+use futures_util::future::{Either, select};
+
+use super::faulty::Gate;
+use super::{Fault, RequestKind, World, in_virtual_time};
+
+/// How many points were visited, each a run of its own.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Visited {
+    /// Store requests of an undisturbed run.
+    pub requests: usize,
+    /// Runs, each disturbed at one place or at one pair of places.
+    pub points: usize,
+}
+
+impl fmt::Display for Visited {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "visited {} points over {} store requests", self.points, self.requests)
+    }
+}
+
+/// Everything that can go wrong with one request, for the loop.
+const FAULTS: [Fault; 6] = [
+    Fault::CrashBefore,
+    Fault::CrashAfter,
+    Fault::LoseReply,
+    Fault::Twice,
+    Fault::Late(Duration::from_millis(1)),
+    Fault::Late(AT_LAST),
+];
+
+/// The faults of which pairs are tried.
+const CRASHES: [Fault; 3] = [Fault::CrashBefore, Fault::CrashAfter, Fault::LoseReply];
+
+/// Late enough for everything else to be over.
+const AT_LAST: Duration = Duration::from_secs(6 * 3600);
+
+impl World {
+    /// Disturbs a run at every store request in turn: a crash before it, a crash after it, its
+    /// reply lost, delivered twice, delivered late. After a crash a new host starts, the intent
+    /// collector finishes what is left, and the client runs again from its beginning (its calls
+    /// keep their keys); each crash is tried in the other order too. `check` sees the client's
+    /// last outcome, when nothing is left to do.
+    ///
+    /// See the [module](crate::testing) for an example.
+    ///
+    /// # Panics
+    ///
+    /// When `run` or `check` does, after a line that says at which point.
+    pub fn crash_everywhere<T>(
+        setup: impl Fn() -> Self,
+        run: impl AsyncFn(&Self) -> T,
+        check: impl Fn(&Self, T),
+    ) -> Visited {
+        let runner = Runner { setup, run, check };
+        let mut visited = Visited::default();
+        for fault in FAULTS {
+            for order in [Order::CollectorFirst, Order::ClientFirst] {
+                let met = runner.until_untouched(|n| {
+                    let plan = vec![(n, fault.clone())];
+                    runner.disturbed(&plan, order)
+                });
+                visited.points += met;
+                visited.requests = met;
+            }
+        }
+        visited
+    }
+
+    /// Disturbs a run at every pair of store requests: the second counted from the first on.
+    ///
+    /// # Panics
+    ///
+    /// As [`World::crash_everywhere`].
+    pub fn crash_everywhere_twice<T>(
+        setup: impl Fn() -> Self,
+        run: impl AsyncFn(&Self) -> T,
+        check: impl Fn(&Self, T),
+    ) -> Visited {
+        let runner = Runner { setup, run, check };
+        let mut visited = Visited::default();
+        for (first, second) in CRASHES.iter().flat_map(|a| CRASHES.iter().map(move |b| (a, b))) {
+            visited.requests = runner.until_untouched(|n| {
+                let mut touched = false;
+                visited.points += runner.until_untouched(|m| {
+                    let plan = vec![(n, first.clone()), (m, second.clone())];
+                    let met = runner.disturbed(&plan, Order::CollectorFirst);
+                    touched |= met > 0;
+                    met == 2
+                });
+                touched
+            });
+        }
+        visited
+    }
+
+    /// At every store request in turn, holds the request back (then its reply), lets a second host
+    /// run the same client to its end, and only then lets the first go on. `check` sees the outcome
+    /// of the second, then that of the first.
+    ///
+    /// # Panics
+    ///
+    /// As [`World::crash_everywhere`].
+    pub fn second_attempt_everywhere<T>(
+        setup: impl Fn() -> Self,
+        run: impl AsyncFn(&Self) -> T,
+        check: impl Fn(&Self, T),
+    ) -> Visited {
+        let runner = Runner { setup, run, check };
+        let mut visited = Visited::default();
+        for wait in [Fault::WaitBefore, Fault::WaitAfter] {
+            visited.requests = runner.until_untouched(|n| runner.overtaken(n, wait));
+            visited.points += visited.requests;
+        }
+        visited
+    }
+}
+
+/// Who acts first after a crash.
+#[derive(Clone, Copy, Debug)]
+enum Order {
+    CollectorFirst,
+    ClientFirst,
+}
+
+struct Runner<S, R, C> {
+    setup: S,
+    run: R,
+    check: C,
+}
+
+/// Whether a run was disturbed, by any number of faults.
+trait Met {
+    fn any(self) -> bool;
+}
+
+impl Met for bool {
+    fn any(self) -> bool {
+        self
+    }
+}
+
+impl Met for usize {
+    fn any(self) -> bool {
+        self > 0
+    }
+}
+
+impl<S, R, C, T> Runner<S, R, C>
+where
+    S: Fn() -> World,
+    R: AsyncFn(&World) -> T,
+    C: Fn(&World, T),
+{
+    /// Tries 1, 2, 3… until a run is not touched; returns how many were.
+    fn until_untouched<M: Met>(&self, mut attempt: impl FnMut(u64) -> M) -> usize {
+        (1..).take_while(|n| attempt(*n).any()).count()
+    }
+
+    /// One run under a plan: the n-th request from the fault before on meets the fault. Returns how
+    /// many faults were met.
+    fn disturbed(&self, plan: &[(u64, Fault)], order: Order) -> usize {
+        let met = Arc::new(AtomicU64::new(0));
+        self.named(&format!("{plan:?}, {order:?}"), || {
+            in_virtual_time(async {
+                let world = (self.setup)();
+                let mut plan = plan.to_vec().into_iter();
+                let mut next = plan.next();
+                let (mut seen, counter) = (0, Arc::clone(&met));
+                world.store().script(move |request| {
+                    if request.kind == RequestKind::Due {
+                        return Fault::None;
+                    }
+                    seen += 1;
+                    if next.as_ref().is_none_or(|(n, _)| *n != seen) {
+                        return Fault::None;
+                    }
+                    counter.fetch_add(1, Ordering::Relaxed);
+                    seen = 0;
+                    std::mem::replace(&mut next, plan.next())
+                        .map_or(Fault::None, |(_, fault)| fault)
+                });
+                let outcome = self.to_its_end(&world, order).await;
+                tokio::time::sleep(AT_LAST * 2).await;
+                (self.check)(&world, outcome);
+            });
+        });
+        usize::try_from(met.load(Ordering::Relaxed)).unwrap_or(usize::MAX)
+    }
+
+    /// One run whose n-th request waits while a second host does everything.
+    fn overtaken(&self, n: u64, wait: fn(Gate) -> Fault) -> bool {
+        let met = Arc::new(AtomicBool::new(false));
+        self.named(&format!("second attempt at request {n}: {:?}", wait(Gate::default())), || {
+            in_virtual_time(async {
+                let world = (self.setup)();
+                let gate = Gate::default();
+                let (mut seen, reached, flag) = (0, gate.clone(), Arc::clone(&met));
+                world.store().script(move |request| {
+                    seen += u64::from(request.kind != RequestKind::Due);
+                    if seen != n || flag.swap(true, Ordering::Relaxed) {
+                        return Fault::None;
+                    }
+                    wait(reached.clone())
+                });
+                let first = self.to_its_end(&world, Order::ClientFirst);
+                let other = world.new_host();
+                let second = async {
+                    gate.reached().await;
+                    let outcome = self.client_and_collector(&other).await;
+                    (self.check)(&other, outcome);
+                    gate.open();
+                };
+                let outcome = match select(std::pin::pin!(first), std::pin::pin!(second)).await {
+                    Either::Left((outcome, _untouched)) => outcome,
+                    Either::Right(((), first)) => first.await,
+                };
+                (self.check)(&world, outcome);
+            });
+        });
+        met.load(Ordering::Relaxed)
+    }
+
+    /// Runs the client until a host lives through it.
+    async fn to_its_end(&self, world: &World, order: Order) -> T {
+        let mut restarted = false;
+        loop {
+            let host = world.new_host();
+            let collect_first = restarted && matches!(order, Order::CollectorFirst);
+            let work = async {
+                if collect_first {
+                    let _ = host.settle().await;
+                }
+                self.client_and_collector(&host).await
+            };
+            match select(std::pin::pin!(work), std::pin::pin!(host.store().died())).await {
+                Either::Left((outcome, _)) => return outcome,
+                Either::Right(_) => restarted = true,
+            }
+        }
+    }
+
+    async fn client_and_collector(&self, world: &World) -> T {
+        let outcome = (self.run)(world).await;
+        #[expect(clippy::expect_used, reason = "the check would judge an unfinished world")]
+        world.settle().await.expect("a store that answers in the end");
+        outcome
+    }
+
+    /// Says where it happened when the body panics.
+    fn named(&self, point: &str, body: impl FnOnce()) {
+        if let Err(panic) = catch_unwind(AssertUnwindSafe(body)) {
+            #[expect(
+                clippy::print_stderr,
+                reason = "beside the panic, where a test's reader looks"
+            )]
+            {
+                eprintln!("beldi: failed at {point}");
+            }
+            resume_unwind(panic);
+        }
+    }
+}

@@ -1,0 +1,163 @@
+//! Random schedules from a seed: latencies, faults, crashes, two clients, a collector beside them.
+
+use std::fmt;
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
+
+use futures_util::future::{Either, join, select};
+
+use super::{Fault, World, in_virtual_time};
+
+/// What an exploration did.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Explored {
+    /// Seeds, a run each.
+    pub seeds: usize,
+    /// Faults met in all of them.
+    pub faults: usize,
+}
+
+impl fmt::Display for Explored {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "explored {} seeds with {} faults", self.seeds, self.faults)
+    }
+}
+
+/// The most faults of one run; after them everything is delivered, so that a run ends.
+const MAX_FAULTS: usize = 12;
+
+/// Runs a client under a random schedule per seed: every request takes a random time and may fail,
+/// hang, be lost, doubled or late, hosts die and start again, and a second client with the same
+/// requests runs beside the first. `check` sees both outcomes, each when nothing is left to do.
+///
+/// Equal seeds give equal runs. With `BELDI_SEED` set, that seed alone is run.
+///
+/// ```no_run
+/// # use beldi_core as beldi;
+/// # fn example<S: beldi::Ssf<Output = bool>>(app: fn() -> beldi::App, reserve_room: fn(String) -> beldi::Call<S>) {
+/// use beldi::testing::{World, explore};
+///
+/// let explored = explore(
+///     0..100,
+///     || World::new(app()),
+///     async |world| world.call(reserve_room("ritz".into())).await.unwrap(),
+///     |_world, reserved| assert!(reserved),
+/// );
+/// println!("{explored}");
+/// # }
+/// ```
+///
+/// # Panics
+///
+/// When `run` or `check` does, after a line with the seed.
+pub fn explore<T>(
+    seeds: impl IntoIterator<Item = u64>,
+    setup: impl Fn() -> World,
+    run: impl AsyncFn(&World) -> T,
+    check: impl Fn(&World, T),
+) -> Explored {
+    let only = std::env::var("BELDI_SEED").ok().and_then(|seed| seed.parse::<u64>().ok());
+    let mut explored = Explored::default();
+    for seed in only.map_or_else(|| seeds.into_iter().collect(), |seed| vec![seed]) {
+        let body = AssertUnwindSafe(|| in_virtual_time(one(seed, &setup, &run, &check)));
+        match catch_unwind(body) {
+            Ok(faults) => explored.faults += faults,
+            Err(panic) => {
+                #[expect(
+                    clippy::print_stderr,
+                    reason = "beside the panic, where a test's reader looks"
+                )]
+                {
+                    eprintln!(
+                        "beldi: failed; to repeat it: BELDI_SEED={seed} cargo test <this test>"
+                    );
+                }
+                resume_unwind(panic);
+            }
+        }
+        explored.seeds += 1;
+    }
+    explored
+}
+
+async fn one<T>(
+    seed: u64,
+    setup: &impl Fn() -> World,
+    run: &impl AsyncFn(&World) -> T,
+    check: &impl Fn(&World, T),
+) -> usize {
+    let world = setup();
+    world.reseed(seed);
+    let faults = misbehave(&world, seed);
+    let first = client(&world, run);
+    let second = async {
+        tokio::time::sleep(Duration::from_millis(seed % 40)).await;
+        client(&world, run).await
+    };
+    let outcomes = if seed.is_multiple_of(2) {
+        let (first, second) = join(first, second).await;
+        vec![first, second]
+    } else {
+        vec![first.await]
+    };
+    tokio::time::sleep(Duration::from_secs(24 * 3600)).await;
+    for outcome in outcomes {
+        check(&world, outcome);
+    }
+    faults.load(Ordering::Relaxed)
+}
+
+/// Runs the client, the collector beside it, on hosts that may die, until one lives through it.
+async fn client<T>(world: &World, run: &impl AsyncFn(&World) -> T) -> T {
+    loop {
+        let host = world.new_host();
+        let work = async {
+            let collector = async {
+                loop {
+                    let _ = host.settle().await;
+                    tokio::time::sleep(Duration::from_millis(7)).await;
+                }
+            };
+            let outcome = match select(std::pin::pin!(run(&host)), std::pin::pin!(collector)).await
+            {
+                Either::Left((outcome, _)) => outcome,
+                Either::Right((never, _)) => never,
+            };
+            while host.settle().await.is_err() {}
+            outcome
+        };
+        if let Either::Left((outcome, _)) =
+            select(std::pin::pin!(work), std::pin::pin!(host.store().died())).await
+        {
+            return outcome;
+        }
+    }
+}
+
+fn misbehave(world: &World, seed: u64) -> Arc<AtomicUsize> {
+    let mut latency = fastrand::Rng::with_seed(seed ^ 0x6c61_7465);
+    world.store().latency(move || Duration::from_micros(latency.u64(100..8_000)));
+    let mut rng = fastrand::Rng::with_seed(seed);
+    let rate = rng.f64() * 0.15;
+    let met = Arc::new(AtomicUsize::new(0));
+    let counter = Arc::clone(&met);
+    world.store().script(move |_| {
+        if counter.load(Ordering::Relaxed) >= MAX_FAULTS || rng.f64() >= rate {
+            return Fault::None;
+        }
+        counter.fetch_add(1, Ordering::Relaxed);
+        match rng.u8(0..8) {
+            0 => Fault::Fail,
+            1 => Fault::Hang,
+            2 => Fault::LoseReply,
+            3 => Fault::Twice,
+            4 => Fault::Late(Duration::from_millis(rng.u64(1..60))),
+            5 => Fault::Late(Duration::from_secs(rng.u64(1..7200))),
+            6 => Fault::CrashBefore,
+            _ => Fault::CrashAfter,
+        }
+    });
+    met
+}

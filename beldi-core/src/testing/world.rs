@@ -1,0 +1,257 @@
+//! A service in memory: set up rows, call, let everything come to its end, look at the rows.
+
+use std::fmt;
+use std::future::IntoFuture;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::Duration;
+
+use futures_util::FutureExt;
+use futures_util::future::{LocalBoxFuture, join_all};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+use super::{FaultyStore, VirtualOutside};
+use crate::api::{App, Call, Key, KeyFor, Ssf, Table, decode};
+use crate::collector;
+use crate::engine::{Parts, Service};
+use crate::error::{Error, Result};
+use crate::host;
+use crate::id::Id;
+use crate::outside::Outside;
+use crate::protocol::daal::{self, Change, Item};
+use crate::store::MemoryStore;
+
+/// An app, a store in memory and a host that can die.
+pub struct World {
+    parts: Parts,
+    rows: Arc<MemoryStore>,
+    outside: Arc<VirtualOutside>,
+    /// The store as this host sees it.
+    store: FaultyStore,
+    service: Arc<Service>,
+    /// Calls without a key of their own are numbered, so that a repeated client repeats its keys.
+    calls: AtomicU32,
+}
+
+impl World {
+    /// The app over an empty store. Call it, and what follows, in [`in_virtual_time`] or in a
+    /// tokio test with time paused.
+    ///
+    /// [`in_virtual_time`]: super::in_virtual_time
+    ///
+    /// # Panics
+    ///
+    /// If two SSFs of the app have one name.
+    pub fn new(app: App) -> Self {
+        #[expect(clippy::expect_used, reason = "a test cannot go on without")]
+        let parts = app.into_parts().expect("an app with distinct names");
+        let rows = Arc::new(MemoryStore::new());
+        let store = FaultyStore::new(Arc::clone(&rows));
+        Self::with_host(parts, rows, Arc::new(VirtualOutside::new(0)), store)
+    }
+
+    /// The same world through a new host: a restart, if this one is dead, and a second host beside
+    /// it otherwise.
+    #[must_use]
+    pub fn new_host(&self) -> Self {
+        let (rows, outside) = (Arc::clone(&self.rows), Arc::clone(&self.outside));
+        Self::with_host(self.parts.clone(), rows, outside, self.store.new_host())
+    }
+
+    /// The same world through a host with another build of the app.
+    ///
+    /// # Panics
+    ///
+    /// If two SSFs of the app have one name.
+    #[must_use]
+    pub fn deploy(&self, app: App) -> Self {
+        #[expect(clippy::expect_used, reason = "a test cannot go on without")]
+        let parts = app.into_parts().expect("an app with distinct names");
+        let (rows, outside) = (Arc::clone(&self.rows), Arc::clone(&self.outside));
+        Self::with_host(parts, rows, outside, self.store.new_host())
+    }
+
+    fn with_host(
+        parts: Parts,
+        rows: Arc<MemoryStore>,
+        outside: Arc<VirtualOutside>,
+        store: FaultyStore,
+    ) -> Self {
+        let door: Arc<dyn Outside> = Arc::clone(&outside) as Arc<dyn Outside>;
+        // Nobody listens for what is to begin: `settle` finds it.
+        let (service, _) = Service::new(parts.clone(), Arc::new(store.clone()), door);
+        Self { parts, rows, outside, store, service, calls: AtomicU32::new(0) }
+    }
+
+    /// Puts a row before anything runs.
+    ///
+    /// # Panics
+    ///
+    /// If the value cannot be stored.
+    #[must_use]
+    pub fn row<K, Q, V>(self, table: Table<K, V>, key: &Q, value: &V) -> Self
+    where
+        K: Key + ?Sized,
+        Q: KeyFor<K> + ?Sized,
+        V: Serialize + DeserializeOwned + Send,
+    {
+        #[expect(clippy::expect_used, reason = "a test cannot go on without")]
+        let value = crate::api::encode(value, "a row").expect("a value that can be stored");
+        let key = crate::api::encode_key(key);
+        let (store, outside) = (&*self.rows, &*self.outside);
+        let item = Item { store, outside, table: table.name(), key: &key, capacity: u32::MAX };
+        let mark = Id::root(0, "world", &key);
+        let written = daal::write(&item, mark, Change::Put(value), None).now_or_never();
+        assert!(matches!(written, Some(Ok(true))), "a row of a world is put once");
+        self
+    }
+
+    /// The present value of a row, whoever wrote it.
+    ///
+    /// # Panics
+    ///
+    /// If it is not a `V`.
+    pub fn peek<K, Q, V>(&self, table: Table<K, V>, key: &Q) -> Option<V>
+    where
+        K: Key + ?Sized,
+        Q: KeyFor<K> + ?Sized,
+        V: DeserializeOwned,
+    {
+        let key = crate::api::encode_key(key);
+        let value = daal::read(&*self.rows, table.name(), &key).now_or_never()?.ok()??;
+        #[expect(clippy::expect_used, reason = "a test cannot go on without")]
+        Some(decode(value, "a row").expect("a value of the table's type"))
+    }
+
+    /// All present rows of a table, in key order.
+    ///
+    /// # Panics
+    ///
+    /// If one is not a `V`, or its key not a `K`.
+    pub fn rows<K, V>(&self, table: Table<K, V>) -> Vec<(K::Owned, V)>
+    where
+        K: Key + ?Sized,
+        V: DeserializeOwned,
+    {
+        let rows = daal::scan(&*self.rows, table.name(), "").now_or_never();
+        let rows = rows.and_then(std::result::Result::ok).unwrap_or_default();
+        #[expect(clippy::expect_used, reason = "a test cannot go on without")]
+        let row = |(key, value): (String, _)| {
+            let key = crate::api::decode_key::<K>(&key).expect("a key of the table's type");
+            (key, decode(value, "a row").expect("a value of the table's type"))
+        };
+        rows.into_iter().map(row).collect()
+    }
+
+    /// Calls an SSF as a client would. Without a key of its own, the n-th call of a client has the
+    /// same key each time the client is run again.
+    pub fn call<S: Ssf>(&self, call: Call<S>) -> WorldCall<'_, S> {
+        WorldCall { world: self, call, key: None }
+    }
+
+    /// Lets the intent collector and everything that is registered run until nothing is unfinished
+    /// (parked instances stay).
+    ///
+    /// # Errors
+    ///
+    /// The store's, if it gives up.
+    pub async fn settle(&self) -> Result<()> {
+        let service = &self.service;
+        loop {
+            let found = collector::intent::find(service, usize::MAX, false).await?;
+            join_all(found.overdue.iter().map(|intent| host::begin(service, intent))).await;
+            match found.earliest {
+                Some(time) if found.overdue.is_empty() => {
+                    let wait = time.saturating_sub(service.outside.now()) + 1;
+                    service.outside.sleep(Duration::from_millis(wait)).await;
+                }
+                None if found.overdue.is_empty() => return Ok(()),
+                _ => {}
+            }
+        }
+    }
+
+    /// How far the instance with this key is.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::UnknownInstance`], or the store's.
+    pub async fn instance(&self, key: &str) -> Result<host::InstanceStatus> {
+        host::status(&self.service, key).await
+    }
+
+    /// Gives a parked instance a fresh set of attempts.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::UnknownInstance`], [`Error::BadRequest`] if it is not parked, or the store's.
+    pub async fn resume(&self, key: &str) -> Result<()> {
+        host::resume(&self.service, key).await
+    }
+
+    /// The store under the service, to script faults and to count requests.
+    pub fn store(&self) -> &FaultyStore {
+        &self.store
+    }
+
+    /// Every stored row, ours and the users'.
+    pub fn stored(&self) -> Vec<(crate::store::Key, crate::store::Row)> {
+        self.rows.rows()
+    }
+
+    /// The virtual time, in milliseconds since 1970.
+    pub fn now(&self) -> u64 {
+        self.outside.now()
+    }
+
+    pub(super) fn reseed(&self, seed: u64) {
+        self.outside.reseed(seed);
+    }
+}
+
+/// A client's call: see [`World::call`]. Await it.
+#[must_use = "a call does nothing until it is awaited"]
+pub struct WorldCall<'w, S: Ssf> {
+    world: &'w World,
+    call: Call<S>,
+    key: Option<String>,
+}
+
+impl<S: Ssf> WorldCall<'_, S> {
+    /// Names the request.
+    pub fn key(mut self, key: impl Into<String>) -> Self {
+        self.key = Some(key.into());
+        self
+    }
+}
+
+impl<'w, S: Ssf> IntoFuture for WorldCall<'w, S> {
+    type Output = Result<S::Output>;
+    type IntoFuture = LocalBoxFuture<'w, Result<S::Output>>;
+
+    fn into_future(self) -> Self::IntoFuture {
+        let World { service, calls, .. } = self.world;
+        let number = calls.fetch_add(1, Ordering::Relaxed);
+        let key = self.key.unwrap_or_else(|| format!("call-{number}"));
+        let input = Call::<S>::encoded_input(&self.call.input);
+        Box::pin(async move {
+            let input = input.map_err(|reason| Error::BadRequest(reason.message))?;
+            let request = host::request(service, S::NAME, Some(key), input)?;
+            let output = host::answer(service, &request).await?;
+            Call::<S>::decoded_output(output).map_err(|reason| Error::BadRequest(reason.message))
+        })
+    }
+}
+
+impl fmt::Debug for World {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("World").field("store", &self.store).finish_non_exhaustive()
+    }
+}
+
+impl<S: Ssf> fmt::Debug for WorldCall<'_, S> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("WorldCall").field("ssf", &S::NAME).finish_non_exhaustive()
+    }
+}
