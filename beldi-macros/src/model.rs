@@ -3,7 +3,7 @@
 use proc_macro2::Ident;
 use quote::format_ident;
 use syn::ext::IdentExt;
-use syn::{FnArg, LitStr, Pat, ReturnType, Safety, Signature, Type, parse_quote_spanned};
+use syn::{FnArg, LitStr, Pat, ReturnType, Safety, Signature, Token, Type, parse_quote_spanned};
 
 use crate::args::Options;
 use crate::item::Function;
@@ -33,7 +33,9 @@ pub(crate) struct Part {
 }
 
 impl Ssf {
-    pub(crate) fn new(function: Function, options: Options, code: u64) -> Self {
+    pub(crate) fn new(mut function: Function, options: Options, code: u64) -> Self {
+        strip_qualifiers(&mut function.sig);
+        function.sig.asyncness = Some(Token![async](function.sig.fn_token.span));
         let own_name = || function.sig.ident.unraw().to_string();
         Self {
             name: options.name.map_or_else(own_name, |name| name.value()),
@@ -62,16 +64,20 @@ impl Input {
 }
 
 impl Part {
-    /// A part is a plain function to its callers: the words before `fn` go.
     pub(crate) fn new(mut function: Function) -> Self {
-        function.sig.constness = None;
-        function.sig.asyncness = None;
-        function.sig.safety = Safety::Default;
-        function.sig.abi = None;
+        strip_qualifiers(&mut function.sig);
         function.sig.variadic = None;
         let output = output(&function.sig);
         Self { function, output }
     }
+}
+
+/// Takes away the words before `fn`: `async`, and those that are mistakes.
+fn strip_qualifiers(sig: &mut Signature) {
+    sig.constness = None;
+    sig.asyncness = None;
+    sig.safety = Safety::Default;
+    sig.abi = None;
 }
 
 fn output(sig: &Signature) -> Type {

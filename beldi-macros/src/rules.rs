@@ -10,11 +10,11 @@ use crate::item::Function;
 use crate::pipeline::Word;
 use crate::types::{Borrowed, owned_form, unnamed};
 
-/// Whether the signature is one that the attribute can expand.
+/// Whether the signature is one that the attribute can expand, were the right words before `fn`.
 pub(crate) fn check_signature(word: Word, sig: &Signature, errors: &mut Errors) -> bool {
-    let before = errors.count();
     check_async(word, sig, errors);
     check_qualifiers(word, sig, errors);
+    let before = errors.count();
     check_variadic(word, sig, errors);
     check_output_has_a_name(word, &sig.output, errors);
     if word == Word::Ssf {

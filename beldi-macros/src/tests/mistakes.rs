@@ -71,6 +71,12 @@ fn a_wrong_ssf_expands_to_a_part() {
 }
 
 #[test]
+fn wrong_words_before_fn_are_mended() {
+    let text = expanded(Word::Ssf, quote! {}, quote! { const unsafe fn f() {} });
+    assert!(text.contains("    async fn f() {}\n"), "{text}");
+}
+
+#[test]
 fn what_is_no_function_stays() {
     let item = quote! { struct Room { free: u32 } };
     assert_snapshot!(expanded(Word::Part, quote! {}, item), @r#"
