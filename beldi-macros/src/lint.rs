@@ -4,9 +4,9 @@
 //! Nested items and async closures are the outside world and are not read.
 
 use proc_macro2::Ident;
-use quote::ToTokens;
+use quote::{ToTokens, quote};
 use syn::visit::{self, Visit};
-use syn::{Block, ExprClosure, Item, Macro, Path};
+use syn::{Block, Expr, ExprCall, ExprClosure, Item, Macro, Path};
 
 use crate::errors::Errors;
 use crate::nondeterminism::advice;
@@ -37,6 +37,14 @@ impl<'a> Visit<'a> for Lint<'_> {
         }
         for path in paths(&tokens) {
             self.check_path(&path, Words(&path));
+        }
+    }
+
+    fn visit_expr_call(&mut self, call: &'a ExprCall) {
+        if let Some(closure) = plain_work_of_effect(call) {
+            self.check_work(closure);
+        } else {
+            visit::visit_expr_call(self, call);
         }
     }
 
@@ -76,6 +84,14 @@ impl Lint<'_> {
         self.errors.push(path, text);
     }
 
+    fn check_work(&mut self, closure: &ExprClosure) {
+        let ExprClosure { inputs_begin, inputs, inputs_end, .. } = closure;
+        self.errors.push(
+            quote! { #inputs_begin #inputs #inputs_end },
+            "the work of an effect is an async closure: write `async |key| { .. }`",
+        );
+    }
+
     fn hidden_await(&mut self, word: &Ident) {
         self.errors.push(
             word,
@@ -92,6 +108,17 @@ impl ToTokens for Words<'_> {
     fn to_tokens(&self, tokens: &mut proc_macro2::TokenStream) {
         tokens.extend(self.0.iter().map(ToTokens::to_token_stream));
     }
+}
+
+/// The closure in `effect(name, |key| async { .. })`. Its block is meant for the outside world, where
+/// only async closures are.
+pub(crate) fn plain_work_of_effect(call: &ExprCall) -> Option<&ExprClosure> {
+    let (Expr::Path(function), Some(Expr::Closure(work))) = (&*call.func, call.args.last()) else {
+        return None;
+    };
+    let is_effect = function.path.segments.last().is_some_and(|name| name.ident == "effect");
+    let is_plain = work.asyncness.is_none() && matches!(&*work.body, Expr::Async(_));
+    (is_effect && is_plain).then_some(work)
 }
 
 /// Whether a macro polls several futures side by side. Known by the names and crates that everyone

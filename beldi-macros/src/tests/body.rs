@@ -15,7 +15,7 @@ fn awaits_become_steps_operands_first() {
         }
         (if room.free { ask() } else { other() }).await
     };
-    assert_snapshot!(rewritten(body), @r"
+    assert_snapshot!(rewritten(&body), @r"
     {
         let room = ::beldi::__private::step(
                 ROOMS.get(&::beldi::__private::step(key()).await),
@@ -38,7 +38,7 @@ fn async_blocks_become_branches_in_closures_too() {
         join(fee, async { async move { hotel }.await }).await;
         join_all(ids.iter().map(|id| async move { ROOMS.get(id).await })).await
     };
-    assert_snapshot!(rewritten(body), @r"
+    assert_snapshot!(rewritten(&body), @r"
     {
         let fee = ::beldi::__private::branch(async {
             ::beldi::__private::step(quote()).await
@@ -77,7 +77,7 @@ fn async_closures_and_nested_items_stay() {
         }
         effect("wait", async |key| async { helper().await }.await).await
     };
-    assert_snapshot!(rewritten(body), @r#"
+    assert_snapshot!(rewritten(&body), @r#"
     {
         async fn helper() {
             async { sleep().await }.await
@@ -97,7 +97,7 @@ fn macro_arguments_are_read_as_expressions_where_they_are() {
         let all = vec![async { 1 }, async { 2 }];
         matches!(total, 1 | 2 if true);
     };
-    assert_snapshot!(rewritten(body), @r#"
+    assert_snapshot!(rewritten(&body), @r#"
     {
         assert_eq!(total, 3, "{}", name);
         let all = vec![
@@ -105,6 +105,19 @@ fn macro_arguments_are_read_as_expressions_where_they_are() {
             })
         ];
         matches!(total, 1 | 2 if true);
+    }
+    "#);
+}
+
+#[test]
+fn a_plain_closure_given_to_an_effect_is_mended() {
+    let body = quote! { beldi::effect("charge", |key| async move { pay(key).await }).await };
+    assert_snapshot!(rewritten(&body), @r#"
+    {
+        ::beldi::__private::step(
+                beldi::effect("charge", async move |key| { pay(key).await }),
+            )
+            .await
     }
     "#);
 }

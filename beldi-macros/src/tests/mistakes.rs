@@ -97,7 +97,7 @@ fn the_lint_reads_paths_wherever_they_stand() {
         println!("{}", [1, rand::random()].len());
         tokio::task::spawn(async { chrono::Utc::now() });
     };
-    assert_debug_snapshot!(body_messages(body), @r#"
+    assert_debug_snapshot!(body_messages(&body), @r#"
     [
         "`std::time::Instant::now` differs between executions of one instance: write `beldi::now().await`",
         "`HashMap` is read in another order in every execution: write `BTreeMap`",
@@ -118,7 +118,7 @@ fn the_outside_world_may_do_as_it_likes() {
         let work = vec![async move |key| { Instant::now(); work(key).await }, other];
         let rand = room.thread_rng();
     };
-    assert_debug_snapshot!(body_messages(body), @"[]");
+    assert_debug_snapshot!(body_messages(&body), @"[]");
 }
 
 #[test]
@@ -129,7 +129,7 @@ fn awaits_in_macros_and_races_are_found() {
         let both = join!(one(), two());
         my::join!(one, two);
     };
-    assert_debug_snapshot!(body_messages(body), @r#"
+    assert_debug_snapshot!(body_messages(&body), @r#"
     [
         "an await inside a macro call cannot be numbered; bind it first: `let value = ….await;` and pass `value`",
         "a race has no winner that a replay could repeat: wait for all branches with `beldi::join(a, b)` or `beldi::join_all(..)`, and choose then",

@@ -18,7 +18,7 @@ fn expanded(word: Word, options: TokenStream, item: TokenStream) -> String {
 }
 
 /// What becomes of a body.
-fn rewritten(body: TokenStream) -> String {
+fn rewritten(body: &TokenStream) -> String {
     let text = expanded(Word::Ssf, quote! {}, quote! { async fn f() { #body } });
     let (_, method) = text.split_once("async fn f() ").expect("the handler is there");
     let (body, _) = method.split_once("\n}\n").expect("its impl ends");
@@ -38,6 +38,6 @@ fn messages(word: Word, options: TokenStream, item: TokenStream) -> Vec<String> 
 }
 
 /// The messages that a body causes.
-fn body_messages(body: TokenStream) -> Vec<String> {
+fn body_messages(body: &TokenStream) -> Vec<String> {
     messages(Word::Ssf, quote! {}, quote! { async fn f() { #body } })
 }
