@@ -148,6 +148,41 @@ fn files_stay_short_enough_to_be_read() {
     }
 }
 
+/// Modules whose top-level public items a user meets.
+const PUBLIC: [&str; 8] =
+    ["api", "host", "store", "testing", "error.rs", "limits.rs", "outside.rs", "value.rs"];
+
+#[test]
+fn public_items_have_examples() {
+    let mut without = Vec::new();
+    for (path, _) in PUBLIC.iter().flat_map(|module| sources(&core().join(module))) {
+        if path.ends_with("generated.rs") {
+            continue;
+        }
+        let text = fs::read_to_string(&path).unwrap();
+        let mut docs = String::new();
+        // What stands at the margin: docs and attributes belong to the item below them.
+        for line in text.lines().filter(|line| !line.starts_with(' ')) {
+            if ["///", "#[", ")]"].iter().any(|begin| line.starts_with(begin)) {
+                docs.push_str(line.trim_start_matches('/'));
+                continue;
+            }
+            let item = line.strip_prefix("pub ").unwrap_or("use nothing");
+            let shown =
+                ["```", "See [", "see [", "doc(hidden)"].iter().any(|way| docs.contains(way));
+            if !shown && !item.starts_with("use ") && !item.starts_with("mod ") {
+                without.push(format!("{}: {item}", path.display()));
+            }
+            docs.clear();
+        }
+    }
+    assert!(
+        without.is_empty(),
+        "neither an example nor a \"See [`X`]\" to the item whose example shows it:\n{}",
+        without.join("\n")
+    );
+}
+
 #[test]
 fn documents_name_files_that_exist() {
     for document in [

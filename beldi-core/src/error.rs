@@ -5,14 +5,59 @@ use std::fmt;
 use crate::limits::MAX_REQUEST_KEY;
 use crate::store::StoreError;
 
-/// Why an instance was parked: a bug, or a limit. Retrying would not help; a person has to look.
+/// Why an instance was parked, or why an attempt failed.
+///
+/// The codes of bugs and limits, which park the instance at once: retrying would not help, a person
+/// has to look.
+///
+/// | code | what happened | what to do |
+/// |---|---|---|
+/// | `undecodable_value` | what is stored is not of the table's or SSF's type | give new fields a default, or migrate |
+/// | `unencodable_value` | a value cannot be stored, such as a map with keys that are no text | change the type |
+/// | `value_too_large` | a value is over [`MAX_VALUE`](crate::MAX_VALUE) | store it in pieces, or elsewhere |
+/// | `update_result_too_large` | the closure of an update returned more than [`MAX_UPDATE_RESULT`](crate::MAX_UPDATE_RESULT) | return less |
+/// | `row_too_large`, `invalid_key` | a row or key is over a limit of the store | shorten it |
+/// | `foreign_key` | a scanned table holds another kind of keys | correct the type |
+/// | `call_depth` | calls are nested deeper than [`MAX_CALL_DEPTH`](crate::MAX_CALL_DEPTH) | end the recursion |
+/// | `read_only` | a `read_only` SSF asks for an effect | take `read_only` away |
+/// | `no_route` | another service's SSF was called, which this host cannot reach | call it elsewhere |
+/// | `unknown_ssf` | no SSF of that name is registered | register it |
+/// | `other_code` | another build began it, and this one's code differs | see [`App::compatible`](crate::App::compatible) |
+/// | `other_way` | a replay took other steps than the log has | make the handler deterministic |
+/// | `corrupt_row` | a row cannot be read | restore the file |
+///
+/// Those of failed attempts, which are repeated, and park the instance after
+/// [`Limits::attempts`](crate::Limits::attempts): `panic`, and `attempt_time` for an attempt over
+/// [`Limits::attempt_time`](crate::Limits::attempt_time). A `store` that does not answer parks
+/// nothing; it is tried again for as long as it takes.
+///
+/// ```
+/// use beldi::testing::{World, in_virtual_time};
+/// use beldi::{App, Error, Table};
+///
+/// const ROOMS: Table<str, u32> = Table::new("rooms");
+///
+/// #[beldi::ssf]
+/// async fn describe(hotel: String) {
+///     ROOMS.put(&hotel, &1).await;
+///     Table::<str, String>::new("rooms").get(&hotel).await;
+/// }
+///
+/// in_virtual_time(async {
+///     let world = World::new(App::new("travel").ssf(describe));
+///     let error = world.call(describe("ritz".into())).key("order-17").await.unwrap_err();
+///     let Error::Parked { reason, .. } = error else { panic!("{error}") };
+///     assert_eq!(reason.code, "undecodable_value");
+///     assert_eq!(reason.step.as_deref(), Some("1")); // the put was step 0
+/// });
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub struct Reason {
-    /// A stable code such as `undecodable_value`.
+    /// A stable code from the table above.
     pub code: String,
     /// What happened and what to do about it.
     pub message: String,
-    /// The step at which it happened, if it was at one.
+    /// The path of the step at which it happened, if it was at one.
     pub step: Option<String>,
 }
 
@@ -40,6 +85,30 @@ impl fmt::Display for Reason {
 }
 
 /// Why there is no result. Each kind says what to do.
+///
+/// What an SSF itself returns, `Err` included, is its result and not one of these; and no handler
+/// ever sees one.
+///
+/// ```
+/// use beldi::{App, Error, store::MemoryStore};
+///
+/// #[beldi::ssf]
+/// async fn reserve_room(hotel: String) -> Result<u32, String> {
+///     Err(format!("{hotel} is sold out"))
+/// }
+///
+/// # beldi::testing::in_virtual_time(async {
+/// let host = App::new("travel").ssf(reserve_room).open(MemoryStore::new())?;
+/// let answer = loop {
+///     match host.call(reserve_room("ritz".into())).key("order-17").await {
+///         Err(Error::Unfinished { .. } | Error::InDoubt { .. }) => continue, // with the same key
+///         other => break other?,
+///     }
+/// };
+/// assert_eq!(answer, Err("ritz is sold out".into()));
+/// # Ok::<(), Error>(())
+/// # }).unwrap();
+/// ```
 #[derive(Clone, Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
@@ -131,6 +200,13 @@ pub enum Error {
 }
 
 /// A result with beldi's [`Error`].
+///
+/// ```no_run
+/// #[tokio::main]
+/// async fn main() -> beldi::Result<()> {
+///     beldi::App::new("travel").serve("127.0.0.1:7420").await
+/// }
+/// ```
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
 /// Why JSON from outside is not the input of an SSF.

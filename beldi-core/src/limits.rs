@@ -4,53 +4,62 @@ use std::time::Duration;
 
 use crate::store::MAX_ROW;
 
-/// The largest value of an item, in bytes: a row, less the room its head needs for marks.
+/// The largest value of an item, in bytes (as [`Value::size`](crate::Value::size) counts): a row,
+/// less the room its head needs for marks. What is over parks the instance. See
+/// [`Reason`](crate::Reason).
 pub const MAX_VALUE: usize = MAX_ROW - 24 * 1024;
-/// The largest result an `update` closure may return, in bytes: it is stored with the mark.
+/// The largest result an `update` closure may return, in bytes: it is stored with the mark. What is
+/// over parks the instance. See [`Reason`](crate::Reason).
 pub const MAX_UPDATE_RESULT: usize = 1024;
-/// The most bytes of observations a journal slot keeps in one row; what is over goes into parts.
+/// The most bytes of observations a journal slot keeps in one row; what is over goes into rows
+/// beside it, so this limits nothing a user sees. See [`MAX_ROW`](crate::store::MAX_ROW).
 pub const MAX_SLOT: usize = 320 * 1024;
-/// The longest request key, in bytes.
+/// The longest request key, in bytes. See [`Error::BadKey`](crate::Error::BadKey).
 pub const MAX_REQUEST_KEY: usize = 256;
-/// The deepest chain of calls.
+/// The deepest chain of calls inside a service. What is over parks the instance. See
+/// [`Reason`](crate::Reason).
 pub const MAX_CALL_DEPTH: u32 = 64;
 
 /// What an [`App`](crate::App) allows; every field has a sensible default.
 ///
 /// ```
 /// use std::time::Duration;
-/// use beldi_core::Limits;
+///
+/// use beldi::{App, Limits};
 ///
 /// let limits = Limits { attempts: 3, attempt_time: Duration::from_secs(5), ..Limits::default() };
-/// # assert_eq!(limits.marks, 16);
+/// let app = App::new("travel").limits(limits);
+/// # drop(app);
 /// ```
 #[derive(Clone, Debug)]
 pub struct Limits {
     /// Attempts of an instance before it is parked. Attempts that the store cut short do not count.
+    /// Default: 10.
     pub attempts: u32,
-    /// How long one attempt may take.
+    /// How long one attempt may take. Default: 30 s.
     pub attempt_time: Duration,
-    /// How long one store request may take before it is sent again.
+    /// How long one store request may take before it is sent again. Default: 5 s.
     pub request_time: Duration,
-    /// How often a store request is sent before the attempt halts.
+    /// How often a store request is sent before the attempt halts. Default: 4.
     pub request_tries: u32,
-    /// How long a caller outside waits for a result before it is told to ask again.
+    /// How long a caller outside waits for a result before it is told to ask again. Default: 60 s.
     pub call_time: Duration,
-    /// Root instances that run at once; more wait.
+    /// Roots that run at once; more wait. Default: 256.
     pub concurrency: usize,
     /// HTTP requests that wait for a running one to end; further ones are told to come back later.
+    /// Default: 1024.
     pub waiting: usize,
-    /// How long a host that is told to stop lets running requests and attempts end.
+    /// How long a host that is told to stop lets running requests and attempts end. Default: 10 s.
     pub patience: Duration,
-    /// The largest request body, in bytes.
+    /// The largest HTTP request body, in bytes. Default: 256 KiB.
     pub body: usize,
-    /// Wait before the second attempt; doubled for each further one.
+    /// The wait before the second attempt; doubled for each further one. Default: 100 ms.
     pub backoff: Duration,
-    /// The longest wait between two attempts.
+    /// The longest wait between two attempts. Default: 60 s.
     pub backoff_max: Duration,
-    /// How often the intent collector looks for what is overdue.
+    /// How often the intent collector looks for what is overdue. Default: 1 s.
     pub collect_every: Duration,
-    /// Marks in the head of an item before they are spilled to an older row.
+    /// Marks in the head of an item before they are spilled to an older row. Default: 16.
     pub marks: u32,
 }
 
@@ -75,7 +84,7 @@ impl Default for Limits {
 }
 
 impl Limits {
-    /// When a begun attempt counts as dead: its time, and room for its last request.
+    /// How long a begun attempt counts as alive: its time, and room for its last request.
     pub fn lease(&self) -> Duration {
         self.attempt_time + self.request_time * 2
     }

@@ -4,7 +4,32 @@ use std::time::Duration;
 
 use futures_util::future::BoxFuture;
 
-/// What differs between two runs of the same program.
+/// What differs between two runs of the same program: the clock, chance, waiting.
+///
+/// ```
+/// use std::time::Duration;
+///
+/// use beldi::Outside;
+/// use futures_util::future::BoxFuture;
+///
+/// /// A clock that stands still.
+/// struct Frozen;
+///
+/// impl Outside for Frozen {
+///     fn now(&self) -> u64 {
+///         1_767_225_600_000
+///     }
+///
+///     fn random(&self) -> u64 {
+///         4 // chosen by fair dice roll
+///     }
+///
+///     fn sleep(&self, _: Duration) -> BoxFuture<'static, ()> {
+///         Box::pin(std::future::ready(()))
+///     }
+/// }
+/// # assert_eq!(Frozen.random(), 4);
+/// ```
 pub trait Outside: Send + Sync + 'static {
     /// Milliseconds since 1970.
     fn now(&self) -> u64;
@@ -16,7 +41,7 @@ pub trait Outside: Send + Sync + 'static {
     fn sleep(&self, time: Duration) -> BoxFuture<'static, ()>;
 }
 
-/// The real clock and the operating system's randomness; waits on tokio's timer.
+/// The real clock and the operating system's randomness; waits on tokio's timer. See [`Outside`].
 #[derive(Clone, Copy, Debug, Default)]
 pub struct RealOutside;
 

@@ -8,13 +8,14 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-/// A value as stores keep it.
+/// A value as stores keep it: what serde made of a user's.
 ///
 /// ```
-/// use beldi_core::Value;
+/// use beldi::Value;
 ///
 /// let room = Value::map([("free", Value::from(3)), ("name", Value::from("ritz"))]);
 /// assert_eq!(room.field("free"), Some(&Value::Int(3)));
+/// assert_eq!(room.field("name").and_then(Value::as_text), Some("ritz"));
 /// ```
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub enum Value {

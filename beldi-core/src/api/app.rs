@@ -16,10 +16,18 @@ use crate::store::Store;
 /// One owner's service: a name, any number of SSFs, and the state nobody else writes.
 ///
 /// ```
-/// # use beldi_core as beldi;
-/// let app = beldi::App::new("travel").version("2026-11-23").limits(beldi::Limits::default());
-/// // with SSFs: .ssf(reserve_room).ssf(book_trip)
-/// # drop(app);
+/// use beldi::{App, store::MemoryStore};
+///
+/// #[beldi::ssf]
+/// async fn double(n: u64) -> u64 {
+///     n * 2
+/// }
+///
+/// # beldi::testing::in_virtual_time(async {
+/// let host = App::new("maths").version("2026-11-23").ssf(double).open(MemoryStore::new())?;
+/// assert_eq!(host.call(double(21)).await?, 42);
+/// # Ok::<(), beldi::Error>(())
+/// # }).unwrap();
 /// ```
 #[derive(Clone)]
 #[must_use = "an app does nothing until it is opened or served"]
@@ -50,7 +58,8 @@ impl App {
         }
     }
 
-    /// Registers an SSF, by the name of its function.
+    /// Registers an SSF, by the name of its function. Two of one name are an error when the app is
+    /// opened.
     pub fn ssf<M>(mut self, function: impl IntoHandler<M>) -> Self {
         let handler = erased(&function);
         if self.handlers.insert(handler.name, handler).is_some() {
@@ -59,14 +68,26 @@ impl App {
         self
     }
 
-    /// Names the deployed build in intents and messages.
+    /// Names the deployed build in intents and messages; `unversioned` if it is not called. Whether a
+    /// build may go on with what another began is decided by each SSF's code, not by this name.
     pub fn version(mut self, version: &str) -> Self {
         version.clone_into(&mut self.version);
         self
     }
 
-    /// Declares that the SSF takes the same steps as the code of that hash (an `other_code` reason
-    /// prints it) and may go on with its unfinished instances.
+    /// Declares that the SSF takes the same steps as the code of that hash and may go on with its
+    /// unfinished instances. Without it they are parked, for the reason `other_code`, which tells the
+    /// hash.
+    ///
+    /// ```
+    /// #[beldi::ssf]
+    /// async fn greet(name: String) -> String {
+    ///     format!("Hello, {name}!")
+    /// }
+    ///
+    /// let app = beldi::App::new("hotel").ssf(greet).compatible(greet, 0x9f86_d081_884c_7d65);
+    /// # drop(app);
+    /// ```
     pub fn compatible<M>(mut self, function: impl IntoHandler<M>, code: u64) -> Self {
         self.compatible.insert((erased(&function).name.to_owned(), code));
         self
@@ -80,11 +101,13 @@ impl App {
 
     /// Opens the service on a store, in this process: typed calls, collectors running.
     ///
-    /// Needs a tokio runtime with its timer on.
-    ///
     /// # Errors
     ///
     /// If two SSFs have one name.
+    ///
+    /// # Panics
+    ///
+    /// Outside of a tokio runtime. The runtime's timer must be on.
     pub fn open(self, store: impl Store) -> Result<Host> {
         Ok(Host::open(self.into_parts()?, Arc::new(store), Arc::new(RealOutside)))
     }
@@ -108,7 +131,7 @@ impl fmt::Debug for App {
     }
 }
 
-/// The function `#[beldi::ssf]` left behind: what [`App::ssf`] takes.
+/// The function `#[beldi::ssf]` left behind: what [`App::ssf`] takes. See [`App`].
 #[diagnostic::on_unimplemented(
     message = "`{Self}` is not an SSF with a body",
     label = "expected the name of a function annotated with `#[beldi::ssf]`"

@@ -5,6 +5,25 @@ use futures_util::future;
 use super::operation::{At, Operation, ReadOnlyOperation};
 
 /// An `async` block of an SSF: its steps are numbered below the step that awaits it.
+///
+/// ```
+/// const ROOMS: beldi::Table<str, u32> = beldi::Table::new("rooms");
+///
+/// #[beldi::ssf]
+/// async fn take_room(hotel: String) -> Option<u32> {
+///     let taken = async {
+///         let left = ROOMS.get(&hotel).await?.checked_sub(1)?;
+///         ROOMS.put(&hotel, &left).await;
+///         Some(left)
+///     };
+///     taken.await // nothing has happened before
+/// }
+/// # use beldi::testing::{World, in_virtual_time};
+/// # in_virtual_time(async {
+/// # let world = World::new(beldi::App::new("travel").ssf(take_room)).row(ROOMS, "ritz", &3);
+/// # assert_eq!(world.call(take_room("ritz".into())).await.unwrap(), Some(2));
+/// # });
+/// ```
 #[derive(Debug)]
 #[must_use = "a branch does nothing until it is awaited"]
 pub struct Branch<F>(pub(crate) F);
@@ -20,7 +39,7 @@ where
     }
 }
 
-/// An `async` block of a `read_only` SSF.
+/// An `async` block of a `read_only` SSF. See [`Branch`].
 #[derive(Debug)]
 #[must_use = "a branch does nothing until it is awaited"]
 pub struct ReadOnlyBranch<F>(pub(crate) F);
@@ -49,13 +68,20 @@ pub struct Join<A, B>(A, B);
 /// half-way, whatever the other returns.
 ///
 /// ```
-/// # use beldi_core as beldi;
 /// const ROOMS: beldi::Table<str, u32> = beldi::Table::new("rooms");
 /// const SEATS: beldi::Table<str, u32> = beldi::Table::new("seats");
 ///
-/// let both = beldi::join(ROOMS.get("ritz"), SEATS.get("LH 400"));
-/// // in an SSF: let (rooms, seats) = both.await;
-/// # drop(both);
+/// #[beldi::ssf]
+/// async fn left() -> (u32, u32) {
+///     let seats = async { SEATS.get("LH 400").await.unwrap_or(0) };
+///     let (rooms, seats) = beldi::join(ROOMS.get("ritz"), seats).await;
+///     (rooms.unwrap_or(0), seats)
+/// }
+/// # use beldi::testing::{World, in_virtual_time};
+/// # in_virtual_time(async {
+/// # let world = World::new(beldi::App::new("travel").ssf(left)).row(SEATS, "LH 400", &7);
+/// assert_eq!(world.call(left()).await?, (0, 7));
+/// # Ok::<(), beldi::Error>(()) }).unwrap();
 /// ```
 pub fn join<A: Operation, B: Operation>(a: A, b: B) -> Join<A, B> {
     Join(a, b)
@@ -79,12 +105,18 @@ pub struct JoinAll<O>(Vec<O>);
 /// Runs all operations or `async` blocks side by side and waits for all; results in their order.
 ///
 /// ```
-/// # use beldi_core as beldi;
 /// const ROOMS: beldi::Table<str, u32> = beldi::Table::new("rooms");
 ///
-/// let all = beldi::join_all(["ritz", "savoy"].map(|hotel| ROOMS.get(hotel)));
-/// // in an SSF: let free: Vec<Option<u32>> = all.await;
-/// # drop(all);
+/// #[beldi::ssf]
+/// async fn left(hotels: Vec<String>) -> u32 {
+///     let rooms = beldi::join_all(hotels.iter().map(|hotel| ROOMS.get(hotel))).await;
+///     rooms.into_iter().flatten().sum()
+/// }
+/// # use beldi::testing::{World, in_virtual_time};
+/// # in_virtual_time(async {
+/// # let world = World::new(beldi::App::new("travel").ssf(left)).row(ROOMS, "ritz", &3);
+/// assert_eq!(world.call(left(vec!["ritz".into(), "savoy".into()])).await?, 3);
+/// # Ok::<(), beldi::Error>(()) }).unwrap();
 /// ```
 pub fn join_all<O: Operation>(operations: impl IntoIterator<Item = O>) -> JoinAll<O> {
     JoinAll(operations.into_iter().collect())

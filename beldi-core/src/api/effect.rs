@@ -18,15 +18,20 @@ pub struct Effect<F> {
 ///
 /// The body runs **at least once**: after a crash it may run again, until its result is logged. It
 /// gets an idempotency key that stays the same in every attempt; hand it to the service you call.
-/// `T` is recorded, errors too: return a `Result` to decide on it, or panic to have the attempt
-/// repeated.
+/// The result is logged, an `Err` too: return a `Result` to decide on it, or panic to have the
+/// attempt repeated.
 ///
 /// ```
-/// # use beldi_core as beldi;
-/// # async fn charge_card(key: &str, cents: u64) -> Result<u32, String> { Ok(1) }
-/// let receipt = beldi::effect("charge card", async |key| charge_card(&key, 1200).await);
-/// // in an SSF: let receipt = receipt.await?;
-/// # drop(receipt);
+/// # async fn charge_card(key: &str, cents: u64) -> Result<u64, String> { Ok(cents) }
+/// #[beldi::ssf]
+/// async fn pay(cents: u64) -> Result<u64, String> {
+///     beldi::effect("charge card", async |key| charge_card(&key, cents).await).await
+/// }
+/// # use beldi::testing::{World, in_virtual_time};
+/// # in_virtual_time(async {
+/// # let world = World::new(beldi::App::new("payments").ssf(pay));
+/// assert_eq!(world.call(pay(1200)).await?, Ok(1200));
+/// # Ok::<(), beldi::Error>(()) }).unwrap();
 /// ```
 pub fn effect<F, T>(name: &'static str, act: F) -> Effect<F>
 where

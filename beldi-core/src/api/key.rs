@@ -1,19 +1,43 @@
-//! Keys: text that sorts as the values do.
-//!
-//! | key | text |
-//! |---|---|
-//! | `str`, `String` | itself |
-//! | unsigned number | 20 digits (39 for `u128`), zeros in front |
-//! | signed number | the same; below zero, `-` and the distance from the smallest number |
-//! | `Uuid` | hyphenated |
-//! | tuple | its parts, with a NUL between them (a NUL in a text is escaped) |
+//! Keys: text that sorts as the values do. [`Key`] has the table.
 
 use std::fmt::Write;
 use std::ops::RangeFull;
 
 use uuid::Uuid;
 
-/// What a [`Table`](crate::Table) can be keyed by.
+/// What a [`Table`](crate::Table) can be keyed by. A key is stored as text that sorts as the values
+/// do:
+///
+/// | key | text |
+/// |---|---|
+/// | `str`, `String` | itself (NUL and U+0001 are escaped) |
+/// | unsigned number | 20 digits (39 for `u128`), zeros in front |
+/// | signed number | the same; below zero, `-` and the distance from the smallest number |
+/// | `Uuid` | hyphenated |
+/// | tuple of two to four | its parts, with a NUL between them |
+///
+/// With the name of its table a key has at most 2 KiB; it may not be empty.
+///
+/// ```
+/// use beldi::Table;
+///
+/// const ROOMS: Table<str, u32> = Table::new("rooms");
+/// const NIGHTS: Table<(String, u32), u32> = Table::new("nights"); // of a hotel, by day
+///
+/// #[beldi::ssf]
+/// async fn days_with_rooms(hotel: String) -> Vec<u32> {
+///     let nights = NIGHTS.scan((&*hotel,)).await; // in the order of the days
+///     nights.into_iter().filter(|(_, free)| *free > 0).map(|((_, day), _)| day).collect()
+/// }
+/// # use beldi::testing::{World, in_virtual_time};
+/// # in_virtual_time(async {
+/// # let world = World::new(beldi::App::new("travel").ssf(days_with_rooms))
+/// #     .row(NIGHTS, &("ritz", 10), &1)
+/// #     .row(NIGHTS, &("ritz", 9), &2)
+/// #     .row(NIGHTS, &("ritz", 8), &0);
+/// assert_eq!(world.call(days_with_rooms("ritz".into())).await?, [9, 10]);
+/// # Ok::<(), beldi::Error>(()) }).unwrap();
+/// ```
 pub trait Key: 'static {
     /// The key as [`scan`](crate::Table::scan) returns it.
     type Owned: Send;
@@ -23,6 +47,23 @@ pub trait Key: 'static {
 }
 
 /// What names a row of a table keyed by `K`: the key itself, or something it borrows as.
+///
+/// ```
+/// use beldi::{KeyFor, Table};
+///
+/// const NIGHTS: Table<(String, u32), u32> = Table::new("nights");
+///
+/// let hotel = String::from("ritz");
+/// let same = (NIGHTS.get(&("ritz", 17)), NIGHTS.get(&(&hotel, 17)), NIGHTS.get(&(hotel.clone(), 17)));
+/// # drop(same);
+///
+/// /// Helpers can take any of them.
+/// #[beldi::part(read_only)]
+/// async fn is_free(night: &(impl KeyFor<(String, u32)> + Sync)) -> bool {
+///     NIGHTS.get(night).await.is_some_and(|free| free > 0)
+/// }
+/// # let _ = is_free(&("ritz", 17));
+/// ```
 #[diagnostic::on_unimplemented(
     message = "`{Self}` does not name a row of a table keyed by `{K}`",
     label = "expected a `{K}`, or what it borrows as"
@@ -33,7 +74,19 @@ pub trait KeyFor<K: Key + ?Sized> {
 }
 
 /// What [`scan`](crate::Table::scan) takes: `..` for a whole table, the beginning of a text, or the
-/// first parts of a tuple, such as `("ritz",)`.
+/// first parts of a tuple.
+///
+/// ```
+/// use beldi::Table;
+///
+/// const ROOMS: Table<str, u32> = Table::new("rooms");
+/// const NIGHTS: Table<(String, u32), u32> = Table::new("nights");
+///
+/// let all = ROOMS.scan(..);
+/// let grand_hotels = ROOMS.scan("grand ");
+/// let nights = NIGHTS.scan(("ritz",)); // a tuple of one: the comma counts
+/// # drop((all, grand_hotels, nights));
+/// ```
 pub trait Prefix<K: Key + ?Sized> {
     #[doc(hidden)]
     fn write(&self, text: &mut String);

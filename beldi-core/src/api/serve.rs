@@ -12,10 +12,10 @@ use crate::store::EmbeddedStore;
 
 impl App {
     /// Chooses the file [`serve`](Self::serve) keeps the service's data in, instead of
-    /// `.beldi/<service name>.redb` in the current folder.
+    /// `.beldi/<service name>.redb` in the current folder. It is created, with its folder, if there is
+    /// none.
     ///
     /// ```
-    /// # use beldi_core as beldi;
     /// let app = beldi::App::new("travel").data("/var/lib/travel.redb");
     /// # drop(app);
     /// ```
@@ -25,15 +25,19 @@ impl App {
     }
 
     /// Serves the SSFs over HTTP on this machine, as [`Host::serve`](crate::Host::serve) does, with
-    /// what they store in the file [`data`](Self::data) tells. At once it goes on with what an
+    /// what they store in the file that [`data`](Self::data) names. At once it goes on with what an
     /// earlier process left unfinished.
     ///
     /// ```no_run
-    /// # use beldi_core as beldi;
-    /// # async fn example() -> beldi::Result<()> {
-    /// // with SSFs: .ssf(reserve_room).ssf(book_trip)
-    /// beldi::App::new("travel").serve("127.0.0.1:7420").await
-    /// # }
+    /// #[beldi::ssf]
+    /// async fn double(n: u64) -> u64 {
+    ///     n * 2
+    /// }
+    ///
+    /// #[tokio::main]
+    /// async fn main() -> beldi::Result<()> {
+    ///     beldi::App::new("maths").ssf(double).serve("127.0.0.1:7420").await
+    /// }
     /// ```
     ///
     /// # Errors

@@ -10,13 +10,26 @@ use super::{decode, encode};
 use crate::error::Reason;
 use crate::value::Value;
 
-/// A stateful serverless function: what `#[beldi::ssf]` makes of an async function.
+/// A stateful serverless function: what `#[beldi::ssf]` makes of an async function. The type has the
+/// function's name.
+///
+/// ```
+/// use beldi::Ssf;
+///
+/// #[beldi::ssf(name = "reserve-room")]
+/// async fn reserve_room(hotel: String) -> Result<u32, String> {
+///     Err(format!("no hotel {hotel}"))
+/// }
+///
+/// assert_eq!(reserve_room::NAME, "reserve-room");
+/// assert!(reserve_room::FALLIBLE && !reserve_room::READ_ONLY);
+/// ```
 pub trait Ssf: 'static {
-    /// Its name on the wire.
+    /// Its name on the wire: the function's, or the attribute's `name`.
     const NAME: &'static str;
     /// The service it belongs to, if that is another one.
     const SERVICE: Option<&'static str>;
-    /// Whether it changes nothing.
+    /// Whether it was declared `read_only`.
     const READ_ONLY: bool;
     /// Whether its output is a `Result`.
     const FALLIBLE: bool;
@@ -26,9 +39,10 @@ pub trait Ssf: 'static {
     type Output: Serialize + DeserializeOwned + Send + 'static;
 }
 
-/// An SSF with a body: what an [`App`](crate::App) can register.
+/// An SSF with a body: what an [`App`](crate::App) can register. See [`Ssf`].
 pub trait Handler: Ssf {
-    /// The hash of its tokens: a replay by other code is refused.
+    /// The hash of its tokens: a replay by other code is refused. See
+    /// [`App::compatible`](crate::App::compatible).
     const CODE: u64;
 
     #[doc(hidden)]
@@ -38,6 +52,45 @@ pub trait Handler: Ssf {
 /// The call of an SSF: `.await` waits for its result, [`send`](Call::send) does not.
 ///
 /// Outside of handlers it is what [`Host::call`](crate::Host::call) takes.
+///
+/// ```
+/// use beldi::Table;
+///
+/// const ROOMS: Table<str, u32> = Table::new("rooms");
+/// const MAILS: Table<str, u32> = Table::new("mails");
+///
+/// #[beldi::ssf]
+/// async fn take_room(hotel: String) -> Option<u32> {
+///     ROOMS.update(&hotel, |free| {
+///         let left = free.unwrap_or(0).checked_sub(1)?;
+///         *free = Some(left);
+///         *free
+///     })
+///     .await
+/// }
+///
+/// #[beldi::ssf]
+/// async fn confirm(guest: String) {
+///     MAILS.update(&guest, |mails| *mails = Some(mails.unwrap_or(0) + 1)).await;
+/// }
+///
+/// #[beldi::ssf]
+/// async fn book((guest, hotel): (String, String)) -> bool {
+///     let taken = take_room(hotel).await.is_some();
+///     if taken {
+///         confirm(guest).send().await; // begun exactly once; nobody waits for it
+///     }
+///     taken
+/// }
+/// # use beldi::testing::{World, in_virtual_time};
+/// # in_virtual_time(async {
+/// # let app = beldi::App::new("travel").ssf(take_room).ssf(confirm).ssf(book);
+/// # let world = World::new(app).row(ROOMS, "ritz", &1);
+/// # assert!(world.call(book(("ann".into(), "ritz".into()))).await.unwrap());
+/// # world.settle().await.unwrap();
+/// # assert_eq!(world.peek(MAILS, "ann"), Some(1));
+/// # });
+/// ```
 #[must_use = "a call does nothing until it is awaited"]
 pub struct Call<S: Ssf> {
     pub(crate) input: S::Input,
@@ -49,6 +102,9 @@ impl<S: Ssf> Call<S> {
     }
 
     /// Starts the SSF exactly once and goes on; its result goes nowhere.
+    ///
+    /// Awaiting it waits until the intent is stored. Outside of handlers it is what
+    /// [`Host::send`](crate::Host::send) takes.
     pub fn send(self) -> Sending<S> {
         Sending { input: self.input }
     }
@@ -76,7 +132,8 @@ impl<S: Ssf> Operation for Call<S> {
 
 impl<S: Ssf + ReadOnly> ReadOnlyOperation for Call<S> {}
 
-/// Implemented by the attribute for SSFs declared `read_only`.
+/// Implemented by the attribute for SSFs declared `read_only`. See
+/// [`ReadOnlyOperation`](crate::ReadOnlyOperation).
 #[diagnostic::on_unimplemented(message = "`{Self}` is not declared `read_only`")]
 pub trait ReadOnly {}
 

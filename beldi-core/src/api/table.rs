@@ -17,24 +17,33 @@ use crate::value::Value;
 
 /// A table of the service: a name, the type of its keys and the type of its values.
 ///
-/// ```
-/// # use beldi_core as beldi;
-/// use beldi::Table;
+/// A value is anything serde can write and read, of at most [`MAX_VALUE`](crate::MAX_VALUE) bytes;
+/// keys are listed at [`Key`]. A stored value that is not a `V` parks the instance that reads it.
 ///
-/// #[derive(serde::Serialize, serde::Deserialize)]
-/// struct Room { free: u32 }
+/// ```
+/// use beldi::{Table, When};
+/// use serde::{Deserialize, Serialize};
+///
+/// #[derive(Serialize, Deserialize)]
+/// struct Room {
+///     free: u32,
+/// }
 ///
 /// const ROOMS: Table<str, Room> = Table::new("rooms");
-/// const NIGHTS: Table<(String, u32), Room> = Table::new("nights");
 ///
-/// let operations = (
-///     ROOMS.get("ritz"),
-///     ROOMS.put("ritz", &Room { free: 3 }).when(beldi::When::absent()),
-///     NIGHTS.get(&("ritz", 17_u32)),
-///     NIGHTS.scan(("ritz",)),
-/// );
-/// // in an SSF each of them can be awaited
-/// # drop(operations);
+/// #[beldi::ssf]
+/// async fn take_room(hotel: String) -> Result<u32, String> {
+///     ROOMS.put(&hotel, &Room { free: 20 }).when(When::absent()).await;
+///     let mut room = ROOMS.get(&hotel).await.ok_or("no such hotel")?;
+///     room.free = room.free.checked_sub(1).ok_or("sold out")?;
+///     ROOMS.put(&hotel, &room).await;
+///     Ok(room.free)
+/// }
+/// # use beldi::testing::{World, in_virtual_time};
+/// # in_virtual_time(async {
+/// # let world = World::new(beldi::App::new("travel").ssf(take_room));
+/// assert_eq!(world.call(take_room("ritz".into())).await?, Ok(19));
+/// # Ok::<(), beldi::Error>(()) }).unwrap();
 /// ```
 pub struct Table<K: ?Sized, V> {
     name: &'static str,
@@ -69,45 +78,66 @@ impl<K: ?Sized, V> Table<K, V> {
 
 impl<K: Key + ?Sized, V: Serialize + DeserializeOwned + Send> Table<K, V> {
     /// Reads the value: `Option<V>`. One round trip; logged with the next effect.
+    ///
+    /// Another writer may come between a `get` and the `put` that follows from it, here as in any
+    /// store: where that matters use [`update`](Self::update) or [`when`](Put::when).
     pub fn get<Q: KeyFor<K> + ?Sized>(&self, key: &Q) -> Get<V> {
         Get { item: self.item(key) }
     }
 
     /// Reads many values side by side: `Vec<Option<V>>` in the order of the keys. Each is current,
     /// together they are no snapshot.
+    ///
+    /// ```
+    /// const ROOMS: beldi::Table<str, u32> = beldi::Table::new("rooms");
+    ///
+    /// #[beldi::ssf(read_only)]
+    /// async fn left(hotels: Vec<String>) -> Vec<Option<u32>> {
+    ///     ROOMS.get_many(&hotels).await
+    /// }
+    /// # use beldi::testing::{World, in_virtual_time};
+    /// # in_virtual_time(async {
+    /// # let world = World::new(beldi::App::new("travel").ssf(left)).row(ROOMS, "ritz", &3);
+    /// assert_eq!(world.call(left(vec!["ritz".into(), "savoy".into()])).await?, [Some(3), None]);
+    /// # Ok::<(), beldi::Error>(()) }).unwrap();
+    /// ```
     pub fn get_many<Q: KeyFor<K>>(&self, keys: impl IntoIterator<Item = Q>) -> GetMany<V> {
         let keys = keys.into_iter().map(|key| key::encode::<K, Q>(&key)).collect();
         GetMany { table: self.name, keys, value: PhantomData }
     }
 
-    /// Writes the value. With [`when`](Put::when), only if a condition holds.
+    /// Writes the value: `()`. With [`when`](Put::when), only if a condition holds: `bool`. One round
+    /// trip, and the flush of what was observed before it.
     pub fn put<Q: KeyFor<K> + ?Sized>(&self, key: &Q, value: &V) -> Put {
         let item = self.item::<Q, V>(key);
         let value = encode(value, &format!("the value of {item}"));
         Put(Change { table: self.name, key: item.key, write: value.map(Write::Put) })
     }
 
-    /// Removes the value, if there is one. With [`when`](Delete::when), only if a condition holds.
+    /// Removes the value, if there is one: `()`. With [`when`](Delete::when), only if a condition
+    /// holds: `bool`.
     pub fn delete<Q: KeyFor<K> + ?Sized>(&self, key: &Q) -> Delete {
         Delete(Change { table: self.name, key: key::encode::<K, Q>(key), write: Ok(Write::Delete) })
     }
 
-    /// Reads, changes and writes the value as one step, and returns what the closure returned.
+    /// Reads, changes and writes the value as one step, and returns what the closure returned: at
+    /// most [`MAX_UPDATE_RESULT`](crate::MAX_UPDATE_RESULT) bytes.
     ///
     /// The closure may run several times (other writers come in between) and must do nothing but
     /// compute; setting `None` removes the value. Two round trips, and no flush for the read.
     ///
     /// ```
-    /// # use beldi_core as beldi;
     /// const VISITS: beldi::Table<str, u64> = beldi::Table::new("visits");
     ///
-    /// let visit = VISITS.update("home", |visits| {
-    ///     let count = visits.unwrap_or(0) + 1;
-    ///     *visits = Some(count);
-    ///     count
-    /// });
-    /// // in an SSF: let count = visit.await;
-    /// # drop(visit);
+    /// #[beldi::ssf]
+    /// async fn visit(page: String) -> u64 {
+    ///     VISITS.update(&page, |visits| *visits.insert(visits.unwrap_or(0) + 1)).await
+    /// }
+    /// # use beldi::testing::{World, in_virtual_time};
+    /// # in_virtual_time(async {
+    /// # let world = World::new(beldi::App::new("site").ssf(visit)).row(VISITS, "home", &41);
+    /// assert_eq!(world.call(visit("home".into())).await?, 42);
+    /// # Ok::<(), beldi::Error>(()) }).unwrap();
     /// ```
     pub fn update<Q, F, R>(&self, key: &Q, change: F) -> Update<V, F>
     where
@@ -119,7 +149,7 @@ impl<K: Key + ?Sized, V: Serialize + DeserializeOwned + Send> Table<K, V> {
     }
 
     /// Reads every item whose key begins with the prefix (`..` for all): `Vec<(key, V)>` in key
-    /// order. Each is current, together they are no snapshot.
+    /// order. Each is current, together they are no snapshot. See [`Prefix`] and [`Key`].
     pub fn scan(&self, prefix: impl Prefix<K>) -> Scan<K, V> {
         let mut text = String::new();
         prefix.write(&mut text);
@@ -227,7 +257,8 @@ macro_rules! changes {
         pub struct $change(Change);
 
         impl $change {
-            /// Only if the condition holds on the present value; awaiting tells whether it did.
+            /// Only if the condition holds on the present value; awaiting tells whether it did. Two
+            /// round trips if it did not. See [`When`].
             pub fn when(self, condition: When) -> WriteWhen {
                 WriteWhen { change: self.0, when: condition }
             }
@@ -247,7 +278,7 @@ changes! {
     Delete "See [`Table::delete`].";
 }
 
-/// A put or delete under a condition: awaiting it tells whether it happened.
+/// A put or delete under a condition: awaiting it tells whether it happened. See [`When`].
 #[derive(Debug)]
 #[must_use = "an operation does nothing until it is awaited"]
 pub struct WriteWhen {

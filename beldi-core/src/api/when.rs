@@ -12,11 +12,34 @@ use crate::value::Value;
 /// A test of a field that is not there, or of another kind, is false.
 ///
 /// ```
-/// # use beldi_core as beldi;
-/// use beldi::{When, field};
+/// use beldi::{Table, When, field};
+/// use serde::{Deserialize, Serialize};
 ///
-/// let free = field("free").ge(1).and(field("closed").ne(true)).or(When::absent());
-/// # drop(free);
+/// #[derive(Serialize, Deserialize)]
+/// struct Room {
+///     free: u32,
+///     closed: bool,
+/// }
+///
+/// const ROOMS: Table<str, Room> = Table::new("rooms");
+///
+/// #[beldi::ssf]
+/// async fn fill(hotel: String) -> bool {
+///     let open = field("free").ge(1).and(field("closed").ne(true));
+///     ROOMS.put(&hotel, &Room { free: 0, closed: false }).when(open.or(When::absent())).await
+/// }
+///
+/// #[beldi::ssf]
+/// async fn tear_down(hotel: String) -> bool {
+///     ROOMS.delete(&hotel).when(When::equals(&Room { free: 0, closed: true })).await
+/// }
+/// # use beldi::testing::{World, in_virtual_time};
+/// # in_virtual_time(async {
+/// # let app = beldi::App::new("travel").ssf(fill).ssf(tear_down);
+/// # let world = World::new(app).row(ROOMS, "ritz", &Room { free: 0, closed: true });
+/// assert!(!world.call(fill("ritz".into())).await?);
+/// assert!(world.call(tear_down("ritz".into())).await?);
+/// # Ok::<(), beldi::Error>(()) }).unwrap();
 /// ```
 #[derive(Clone, Debug)]
 #[must_use = "a condition does nothing until it is given to an operation"]
@@ -69,9 +92,11 @@ pub struct FieldPath(Vec<String>);
 /// The named field of the present value, to be compared.
 ///
 /// ```
-/// # use beldi_core as beldi;
+/// const HOTELS: beldi::Table<str, serde_json::Value> = beldi::Table::new("hotels");
+///
 /// let in_vienna = beldi::field("address").field("city").eq("Vienna");
-/// # drop(in_vienna);
+/// let close = HOTELS.delete("sacher").when(in_vienna);
+/// # drop(close);
 /// ```
 pub fn field(name: &str) -> FieldPath {
     FieldPath(vec![name.to_owned()])

@@ -10,13 +10,25 @@ use super::operation::{At, Operation, ReadOnlyOperation};
 #[must_use = "an operation does nothing until it is awaited"]
 pub struct Now(());
 
-/// The time, to the millisecond, as the first attempt saw it.
+/// The time, to the millisecond, as the first attempt saw it: a `SystemTime`.
 ///
 /// ```
-/// # use beldi_core as beldi;
-/// let now = beldi::now();
-/// // in an SSF: let at: std::time::SystemTime = now.await;
-/// # let _ = now;
+/// use std::time::SystemTime;
+///
+/// const GUESTS: beldi::Table<str, SystemTime> = beldi::Table::new("guests");
+///
+/// #[beldi::ssf]
+/// async fn check_in(guest: String) -> SystemTime {
+///     let at = beldi::now().await;
+///     GUESTS.put(&guest, &at).await;
+///     at
+/// }
+/// # use beldi::testing::{World, in_virtual_time};
+/// # in_virtual_time(async {
+/// # let world = World::new(beldi::App::new("hotel").ssf(check_in));
+/// # let at = world.call(check_in("ann".into())).await.unwrap();
+/// # assert_eq!(world.peek(GUESTS, "ann"), Some(at));
+/// # });
 /// ```
 pub fn now() -> Now {
     Now(())
@@ -41,10 +53,20 @@ pub struct Uuid(());
 /// logged.
 ///
 /// ```
-/// # use beldi_core as beldi;
-/// let id = beldi::uuid();
-/// // in an SSF: let id: uuid::Uuid = id.await;
-/// # let _ = id;
+/// const ORDERS: beldi::Table<uuid::Uuid, String> = beldi::Table::new("orders");
+///
+/// #[beldi::ssf]
+/// async fn order(what: String) -> uuid::Uuid {
+///     let id = beldi::uuid().await;
+///     ORDERS.put(&id, &what).await;
+///     id
+/// }
+/// # use beldi::testing::{World, in_virtual_time};
+/// # in_virtual_time(async {
+/// # let world = World::new(beldi::App::new("shop").ssf(order));
+/// let id = world.call(order("a hat".into())).key("order-17").await?;
+/// assert_eq!(world.call(order("a hat".into())).key("order-17").await?, id);
+/// # Ok::<(), beldi::Error>(()) }).unwrap();
 /// ```
 pub fn uuid() -> Uuid {
     Uuid(())
@@ -68,10 +90,15 @@ pub struct Random<T>(PhantomData<fn() -> T>);
 /// A random value that every attempt of this step gets: computed, not logged. Not for secrets.
 ///
 /// ```
-/// # use beldi_core as beldi;
-/// let dice = beldi::random::<u64>();
-/// // in an SSF: let eyes = dice.await % 6 + 1;
-/// # let _ = dice;
+/// #[beldi::ssf]
+/// async fn roll() -> u64 {
+///     beldi::random::<u64>().await % 6 + 1
+/// }
+/// # use beldi::testing::{World, in_virtual_time};
+/// # in_virtual_time(async {
+/// # let world = World::new(beldi::App::new("games").ssf(roll));
+/// assert!((1..=6).contains(&world.call(roll()).await?));
+/// # Ok::<(), beldi::Error>(()) }).unwrap();
 /// ```
 pub fn random<T: RandomValue>() -> Random<T> {
     Random(PhantomData)
@@ -87,7 +114,26 @@ impl<T: RandomValue> Operation for Random<T> {
 
 impl<T: RandomValue> ReadOnlyOperation for Random<T> {}
 
-/// What [`random`] can make: the unsigned numbers, `bool`, and `f64` from 0 up to 1.
+/// What [`random`] can make: the unsigned numbers, `bool`, `f64` from 0 up to 1, and types of your
+/// own.
+///
+/// ```
+/// use beldi::RandomValue;
+///
+/// #[derive(Debug, PartialEq)]
+/// enum Coin {
+///     Heads,
+///     Tails,
+/// }
+///
+/// impl RandomValue for Coin {
+///     fn from_entropy(bytes: [u8; 16]) -> Self {
+///         if bool::from_entropy(bytes) { Self::Heads } else { Self::Tails }
+///     }
+/// }
+/// # assert_eq!(Coin::from_entropy([1; 16]), Coin::Heads);
+/// # assert_eq!(Coin::from_entropy([0; 16]), Coin::Tails);
+/// ```
 pub trait RandomValue: Send {
     /// The value in sixteen random bytes.
     fn from_entropy(bytes: [u8; 16]) -> Self;

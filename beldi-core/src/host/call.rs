@@ -30,6 +30,10 @@ impl<'h, S: Ssf> HostCall<'h, S> {
     }
 
     /// Names the request: the same key always gets the same answer, and nothing happens twice.
+    /// Without it the request gets a random key of its own, and calling again begins another
+    /// instance.
+    ///
+    /// A key has 1 to [`MAX_REQUEST_KEY`](crate::MAX_REQUEST_KEY) bytes and does not begin with `~`.
     pub fn key(mut self, key: impl Into<String>) -> Self {
         self.key = Some(key.into());
         self

@@ -49,24 +49,63 @@ impl Host {
         Self { service, runner }
     }
 
-    /// Calls an SSF from outside and waits for its result.
+    /// Calls an SSF from outside and waits for its result, as long as
+    /// [`Limits::call_time`](crate::Limits::call_time). The request goes on if the caller goes away.
     ///
-    /// ```no_run
-    /// # use beldi_core as beldi;
-    /// # async fn example<S: beldi::Ssf>(host: beldi::Host, call: beldi::Call<S>) -> beldi::Result<()> {
-    /// let receipt = host.call(call).key("order-17").await?;
-    /// # Ok(()) }
     /// ```
+    /// use beldi::{App, Error, store::MemoryStore};
+    ///
+    /// const ROOMS: beldi::Table<str, u32> = beldi::Table::new("rooms");
+    ///
+    /// #[beldi::ssf]
+    /// async fn open_rooms(free: u32) -> u32 {
+    ///     ROOMS.update("ritz", |rooms| *rooms.insert(rooms.unwrap_or(0) + free)).await
+    /// }
+    ///
+    /// # beldi::testing::in_virtual_time(async {
+    /// let host = App::new("travel").ssf(open_rooms).open(MemoryStore::new())?;
+    /// assert_eq!(host.call(open_rooms(2)).key("monday").await?, 2);
+    /// assert_eq!(host.call(open_rooms(2)).key("monday").await?, 2); // once, however often it is asked
+    /// assert_eq!(host.call(open_rooms(2)).key("tuesday").await?, 4);
+    ///
+    /// let reused = host.call(open_rooms(9)).key("monday").await;
+    /// assert!(matches!(reused, Err(Error::KeyReused { .. })));
+    /// # Ok::<(), Error>(()) }).unwrap();
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// Any of [`Error`](crate::Error): each says what to do.
     pub fn call<S: Ssf>(&self, call: Call<S>) -> HostCall<'_, S> {
         HostCall::new(self, call)
     }
 
-    /// Starts an SSF exactly once and does not wait for its result; awaiting gives the request key.
+    /// Starts an SSF exactly once and does not wait for its result; awaiting waits until the request
+    /// is stored, and gives its key. See [`instance`](Host::instance).
     pub fn send<S: Ssf>(&self, call: Sending<S>) -> HostSend<'_, S> {
         HostSend::new(self, call)
     }
 
     /// How far the instance with this request key is.
+    ///
+    /// ```
+    /// use beldi::{App, InstanceState, store::MemoryStore};
+    ///
+    /// const ROOMS: beldi::Table<str, u32> = beldi::Table::new("rooms");
+    ///
+    /// #[beldi::ssf]
+    /// async fn open_rooms(free: u32) {
+    ///     ROOMS.put("ritz", &free).await;
+    /// }
+    ///
+    /// # beldi::testing::in_virtual_time(async {
+    /// let host = App::new("travel").ssf(open_rooms).open(MemoryStore::new())?;
+    /// let key = host.send(open_rooms(2).send()).await?;
+    /// # tokio::time::sleep(std::time::Duration::from_secs(2)).await;
+    /// // a little later
+    /// assert_eq!(host.instance(&key).await?.state, InstanceState::Done);
+    /// # Ok::<(), beldi::Error>(()) }).unwrap();
+    /// ```
     ///
     /// # Errors
     ///

@@ -8,7 +8,7 @@ use crate::protocol::intent::{self, State};
 use crate::protocol::journal;
 use crate::value::Value;
 
-/// How far an instance is.
+/// How far an instance is. See [`Host::instance`](crate::Host::instance).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum InstanceState {
@@ -20,7 +20,7 @@ pub enum InstanceState {
     Parked,
 }
 
-/// An instance, as the store shows it.
+/// An instance, as the store shows it. See [`Host::instance`](crate::Host::instance).
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct InstanceStatus {

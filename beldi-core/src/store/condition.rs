@@ -5,7 +5,7 @@ use std::cmp::Ordering;
 use super::Row;
 use crate::value::Value;
 
-/// A path into a row: an attribute, then the names of nested map fields.
+/// A path into a row: an attribute, then the names of nested map fields. See [`Condition`].
 #[derive(Clone, Debug, PartialEq)]
 pub struct Field(pub Vec<String>);
 
@@ -25,7 +25,7 @@ impl Field {
     }
 }
 
-/// An ordering test.
+/// An ordering test. See [`Condition`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Compare {
     /// `<`
@@ -50,6 +50,20 @@ impl Compare {
 }
 
 /// A condition on one row. A test of an absent attribute, or of one of another kind, is false.
+///
+/// ```
+/// use beldi::Value;
+/// use beldi::store::{Compare, Condition, Field, Row};
+///
+/// let room = Value::map([("free", Value::from(3))]);
+/// let row = Row([("v".to_owned(), room)].into());
+/// let free = Field(vec!["v".into(), "free".into()]);
+///
+/// let some = Condition::Compares(free.clone(), Compare::GreaterOrEqual, Value::from(1));
+/// assert!(some.holds(Some(&row)) && !some.holds(None));
+/// assert!(Condition::All(vec![some, Condition::absent("fence")]).holds(Some(&row)));
+/// assert!(Condition::Not(Box::new(Condition::Exists(free))).holds(None));
+/// ```
 #[derive(Clone, Debug, PartialEq)]
 pub enum Condition {
     /// The attribute is there.

@@ -11,14 +11,14 @@ use super::{Condition, DuePage, DueQuery, Key, Page, Query, Result, Row, Store, 
 /// Rows in a map, gone with the process.
 ///
 /// ```
-/// use beldi_core::store::{Condition, Key, MemoryStore, Store, Update};
+/// use beldi::store::{Condition, Key, MemoryStore, Store, Update};
 ///
-/// # tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(async {
+/// # beldi::testing::in_virtual_time(async {
 /// let store = MemoryStore::new();
-/// let key = Key::new("hotels", "ritz");
-/// store.update(&key, &Update::when(Condition::always()).set("free", 3)).await.unwrap();
-/// assert_eq!(store.get(&key).await.unwrap().unwrap().int("free"), Some(3));
-/// # });
+/// let ritz = Key::new("hotels", "ritz");
+/// store.update(&ritz, &Update::when(Condition::always()).set("free", 3)).await?;
+/// assert_eq!(store.get(&ritz).await?.unwrap().int("free"), Some(3));
+/// # Ok::<(), beldi::store::StoreError>(()) }).unwrap();
 /// ```
 #[derive(Debug, Default)]
 pub struct MemoryStore {

@@ -26,21 +26,32 @@ pub use update::Update;
 
 use crate::value::Value;
 
-/// The largest row, in bytes by DynamoDB's rules: names plus values.
+/// The largest row, in bytes by DynamoDB's rules: names plus values. See
+/// [`StoreError::RowTooLarge`].
 pub const MAX_ROW: usize = 400 * 1024;
-/// The longest partition key, in bytes.
+/// The longest partition key, in bytes. See [`Key::check`].
 pub const MAX_PARTITION_KEY: usize = 2048;
-/// The longest sort key, in bytes.
+/// The longest sort key, in bytes. See [`Key::check`].
 pub const MAX_SORT_KEY: usize = 1024;
-/// A page of [`Store::query`] or [`Store::due`] is cut at the row that brings it to so many bytes.
+/// A page of [`Store::query`] or [`Store::due`] is cut at the row that brings it to so many bytes. See
+/// [`Page`].
 pub const MAX_PAGE: usize = 1024 * 1024;
 
-/// The attribute that puts a row into the due index: the index shard, a text.
+/// The attribute that puts a row into the due index: the index shard, a text. See [`DueQuery`].
 pub const DUE_SHARD: &str = "due";
-/// The attribute that orders a row in its due shard, a whole number.
+/// The attribute that orders a row in its due shard, a whole number. See [`DueQuery`].
 pub const DUE_ORDER: &str = "ord";
 
 /// The address of a row.
+///
+/// ```
+/// use beldi::store::Key;
+///
+/// let key = Key::new("hotels", "ritz");
+/// assert_eq!(key.to_string(), "hotels/ritz");
+/// assert!(key.check().is_ok());
+/// assert!(Key::new("hotels", "").check().is_err());
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Key {
     /// Rows of one partition are found by one [`Store::query`].
@@ -56,6 +67,10 @@ impl Key {
     }
 
     /// Refuses what DynamoDB would refuse: an empty or too long part.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError::InvalidKey`].
     pub fn check(&self) -> Result<()> {
         let fits = |part: &str, max| !part.is_empty() && part.len() <= max;
         if fits(&self.partition, MAX_PARTITION_KEY) && fits(&self.sort, MAX_SORT_KEY) {
@@ -73,6 +88,15 @@ impl fmt::Display for Key {
 }
 
 /// The attributes of a row.
+///
+/// ```
+/// use beldi::Value;
+/// use beldi::store::Row;
+///
+/// let row = Row([("free".to_owned(), Value::from(3))].into());
+/// assert_eq!(row.int("free"), Some(3));
+/// assert_eq!(row.text("free"), None);
+/// ```
 #[derive(Clone, Debug, Default, PartialEq, serde::Serialize, serde::Deserialize)]
 pub struct Row(pub BTreeMap<String, Value>);
 
@@ -92,7 +116,7 @@ impl Row {
         self.get(name)?.as_text()
     }
 
-    /// Bytes of all names and values.
+    /// Bytes of all names and values, without the key.
     pub fn size(&self) -> usize {
         self.0.iter().map(|(name, value)| name.len() + value.size()).sum()
     }
@@ -105,6 +129,17 @@ impl Row {
 }
 
 /// How an update ended. Either way the row comes back.
+///
+/// ```
+/// use beldi::store::{Condition, Key, MemoryStore, Store, Update, Updated};
+///
+/// # beldi::testing::in_virtual_time(async {
+/// let (store, ritz) = (MemoryStore::new(), Key::new("hotels", "ritz"));
+/// let open = Update::when(Condition::absent("free")).set("free", 3);
+/// assert!(matches!(store.update(&ritz, &open).await?, Updated::Applied(row) if row.int("free") == Some(3)));
+/// assert!(matches!(store.update(&ritz, &open).await?, Updated::Refused(Some(_))));
+/// # Ok::<(), beldi::store::StoreError>(()) }).unwrap();
+/// ```
 #[derive(Clone, Debug, PartialEq)]
 pub enum Updated {
     /// The condition held; this is the row after the update.
@@ -114,6 +149,28 @@ pub enum Updated {
 }
 
 /// A range of one partition: the rows whose sort key begins with `prefix`.
+///
+/// ```
+/// use beldi::store::{Condition, Key, MemoryStore, Query, Store, Update};
+///
+/// # beldi::testing::in_virtual_time(async {
+/// let store = MemoryStore::new();
+/// for sort in ["ritz/1", "ritz/2", "savoy/1"] {
+///     store.update(&Key::new("nights", sort), &Update::when(Condition::always())).await?;
+/// }
+/// let mut query = Query {
+///     partition: "nights".into(),
+///     prefix: "ritz/".into(),
+///     descending: false,
+///     limit: 1,
+///     after: None,
+/// };
+/// let first = store.query(&query).await?;
+/// assert_eq!(first.rows[0].0.sort, "ritz/1");
+/// query.after = first.next;
+/// assert_eq!(store.query(&query).await?.rows[0].0.sort, "ritz/2");
+/// # Ok::<(), beldi::store::StoreError>(()) }).unwrap();
+/// ```
 #[derive(Clone, Debug)]
 pub struct Query {
     /// The partition to read.
@@ -128,7 +185,7 @@ pub struct Query {
     pub after: Option<String>,
 }
 
-/// The rows of a query, and where to go on.
+/// The rows of a query, and where to go on. See [`Query`].
 #[derive(Clone, Debug, Default)]
 pub struct Page {
     /// The rows, in the asked order.
@@ -138,6 +195,21 @@ pub struct Page {
 }
 
 /// A range of the due index: the rows of a shard in their order.
+///
+/// A row is in the index as long as it has the attributes [`DUE_SHARD`] and [`DUE_ORDER`].
+///
+/// ```
+/// use beldi::store::{Condition, DUE_ORDER, DUE_SHARD, DueQuery, Key, MemoryStore, Store, Update};
+///
+/// # beldi::testing::in_virtual_time(async {
+/// let store = MemoryStore::new();
+/// let later = Update::when(Condition::always()).set(DUE_SHARD, "mails").set(DUE_ORDER, 1_767_225_600);
+/// store.update(&Key::new("guests", "ann"), &later).await?;
+///
+/// let due = DueQuery { shard: "mails".into(), limit: 100, after: None };
+/// assert_eq!(store.due(&due).await?.rows[0].0, Key::new("guests", "ann"));
+/// # Ok::<(), beldi::store::StoreError>(()) }).unwrap();
+/// ```
 #[derive(Clone, Debug)]
 pub struct DueQuery {
     /// The shard, as in the rows' [`DUE_SHARD`].
@@ -148,7 +220,7 @@ pub struct DueQuery {
     pub after: Option<(u64, Key)>,
 }
 
-/// Rows from the due index, and where to go on.
+/// Rows from the due index, and where to go on. See [`DueQuery`].
 #[derive(Clone, Debug, Default)]
 pub struct DuePage {
     /// The rows by [`DUE_ORDER`], then key, as the index knows them: possibly out of date.
@@ -158,6 +230,13 @@ pub struct DuePage {
 }
 
 /// Why a store did not do what it was asked.
+///
+/// ```
+/// use beldi::store::StoreError;
+///
+/// assert!(StoreError::Unavailable("no answer within 5s".into()).is_transient());
+/// assert!(!StoreError::Corrupt("row rooms/ritz".into()).is_transient());
+/// ```
 #[derive(Clone, Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum StoreError {
@@ -215,24 +294,63 @@ pub enum StoreError {
 }
 
 impl StoreError {
-    /// Whether the same request may succeed later.
+    /// Whether the same request may succeed later. beldi repeats such a request, and halts the attempt
+    /// if that does not help.
     pub fn is_transient(&self) -> bool {
         matches!(self, Self::Unavailable(_))
     }
 }
 
-/// What a store answers.
+/// What a store answers. See [`StoreError`].
 pub type Result<T, E = StoreError> = std::result::Result<T, E>;
 
 /// A table of rows with atomic single-row conditional updates and strongly consistent reads.
 ///
-/// A request for a row is refused when [`Key::check`] refuses its key. Implementations pass the
-/// [conformance suite](crate::testing::conformance) (feature `testing`).
+/// A request for a row is refused when [`Key::check`] refuses its key; what an update means is
+/// [`Update::apply`]. Implementations pass the conformance suite `beldi::testing::conformance`.
+///
+/// A store that wraps another one:
+///
+/// ```
+/// use beldi::store::*;
+/// use futures_util::future::BoxFuture;
+///
+/// /// Prints the keys of all updates.
+/// struct Printing<S>(S);
+///
+/// impl<S: Store> Store for Printing<S> {
+///     fn get<'a>(&'a self, key: &'a Key) -> BoxFuture<'a, Result<Option<Row>>> {
+///         self.0.get(key)
+///     }
+///
+///     fn update<'a>(&'a self, key: &'a Key, update: &'a Update) -> BoxFuture<'a, Result<Updated>> {
+///         println!("update {key}");
+///         self.0.update(key, update)
+///     }
+///
+///     fn query<'a>(&'a self, query: &'a Query) -> BoxFuture<'a, Result<Page>> {
+///         self.0.query(query)
+///     }
+///
+///     fn due<'a>(&'a self, query: &'a DueQuery) -> BoxFuture<'a, Result<DuePage>> {
+///         self.0.due(query)
+///     }
+///
+///     fn delete<'a>(&'a self, key: &'a Key, when: &'a Condition) -> BoxFuture<'a, Result<bool>> {
+///         self.0.delete(key, when)
+///     }
+/// }
+///
+/// # beldi::testing::in_virtual_time(async {
+/// let host = beldi::App::new("travel").open(Printing(MemoryStore::new()))?;
+/// # drop(host); Ok::<(), beldi::Error>(()) }).unwrap();
+/// ```
 pub trait Store: Send + Sync + 'static {
     /// The row at `key`, as the last acknowledged update left it.
     fn get<'a>(&'a self, key: &'a Key) -> BoxFuture<'a, Result<Option<Row>>>;
 
-    /// Changes one row if the condition holds on it (an absent row has no attributes).
+    /// Changes one row if the condition holds on it (an absent row has no attributes, and comes to
+    /// be). All of the update or nothing, seen by everyone at once.
     fn update<'a>(&'a self, key: &'a Key, update: &'a Update) -> BoxFuture<'a, Result<Updated>>;
 
     /// One page of a partition. Each row is current; the page is no snapshot.
@@ -245,7 +363,8 @@ pub trait Store: Send + Sync + 'static {
     fn delete<'a>(&'a self, key: &'a Key, when: &'a Condition) -> BoxFuture<'a, Result<bool>>;
 
     /// Whether no other process can use this store while we have it open. The host may then take
-    /// over unfinished instances at once instead of waiting for their leases.
+    /// over unfinished instances at once instead of waiting for their leases. `false` unless
+    /// overridden.
     fn is_exclusive(&self) -> bool {
         false
     }

@@ -6,10 +6,12 @@ use crate::value::Value;
 /// A conditional change of one row: `set`, then `add`, then `remove`, all or none.
 ///
 /// ```
-/// use beldi_core::store::{Condition, Update};
+/// use beldi::store::{Condition, Key, Update, Updated};
 ///
 /// let first_visit = Update::when(Condition::absent("seen")).set("seen", true).add("visits", 1);
-/// # let _ = first_visit;
+/// let updated = first_visit.apply(&Key::new("guests", "ann"), None)?;
+/// assert!(matches!(updated, Updated::Applied(row) if row.int("visits") == Some(1)));
+/// # Ok::<(), beldi::store::StoreError>(())
 /// ```
 #[derive(Clone, Debug, PartialEq)]
 pub struct Update {
@@ -51,6 +53,10 @@ impl Update {
     }
 
     /// What this update makes of a row; for stores that evaluate it themselves.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError::InvalidKey`], [`StoreError::RowTooLarge`].
     pub fn apply(&self, key: &Key, row: Option<&Row>) -> Result<Updated> {
         key.check()?;
         if !self.when.holds(row) {

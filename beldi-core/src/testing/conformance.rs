@@ -27,8 +27,8 @@ use crate::store::{Condition, Key, Row, Store, Update, Updated};
 /// ```
 /// use std::sync::Arc;
 ///
-/// use beldi_core::store::MemoryStore;
-/// use beldi_core::testing::conformance;
+/// use beldi::store::MemoryStore;
+/// use beldi::testing::conformance;
 ///
 /// # tokio::runtime::Builder::new_multi_thread().enable_time().build().unwrap().block_on(async {
 /// conformance::run(Arc::new(MemoryStore::new())).await;

@@ -12,7 +12,7 @@ use futures_util::future::{Either, select};
 use super::faulty::Gate;
 use super::{Fault, RequestKind, World, in_virtual_time};
 
-/// How many points were visited, each a run of its own.
+/// How many points were visited, each a run of its own. See [`World::crash_everywhere`].
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Visited {
     /// Store requests of an undisturbed run.
@@ -50,11 +50,31 @@ impl World {
     /// keep their keys); each crash is tried in the other order too. `check` sees the client's
     /// last outcome, when nothing is left to do.
     ///
-    /// See the [module](crate::testing) for an example.
+    /// ```
+    /// use beldi::testing::World;
+    ///
+    /// const VISITS: beldi::Table<str, u64> = beldi::Table::new("visits");
+    ///
+    /// #[beldi::ssf]
+    /// async fn visit(page: String) -> u64 {
+    ///     VISITS.update(&page, |visits| *visits.insert(visits.unwrap_or(0) + 1)).await
+    /// }
+    ///
+    /// let visited = World::crash_everywhere(
+    ///     || World::new(beldi::App::new("site").ssf(visit)),
+    ///     async |world| world.call(visit("home".into())).await.unwrap(),
+    ///     |world, count| {
+    ///         assert_eq!(count, 1);
+    ///         assert_eq!(world.peek(VISITS, "home"), Some(1));
+    ///     },
+    /// );
+    /// assert!(visited.points > 10, "{visited}");
+    /// ```
     ///
     /// # Panics
     ///
-    /// When `run` or `check` does, after a line that says at which point.
+    /// When `run` or `check` does, after a line that says at which point. Do not call it in a
+    /// runtime: it starts its own.
     pub fn crash_everywhere<T>(
         setup: impl Fn() -> Self,
         run: impl AsyncFn(&Self) -> T,
@@ -75,7 +95,9 @@ impl World {
         visited
     }
 
-    /// Disturbs a run at every pair of store requests: the second counted from the first on.
+    /// Disturbs a run at every pair of store requests by a crash before, a crash after or a lost
+    /// reply: the second counted from the first on. Runs grow with the square of the requests. See
+    /// [`crash_everywhere`](World::crash_everywhere).
     ///
     /// # Panics
     ///
@@ -104,7 +126,7 @@ impl World {
 
     /// At every store request in turn, holds the request back (then its reply), lets a second host
     /// run the same client to its end, and only then lets the first go on. `check` sees the outcome
-    /// of the second, then that of the first.
+    /// of the second, then that of the first. See [`crash_everywhere`](World::crash_everywhere).
     ///
     /// # Panics
     ///

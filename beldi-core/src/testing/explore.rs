@@ -10,7 +10,7 @@ use futures_util::future::{Either, join, select};
 
 use super::{Fault, World, in_virtual_time};
 
-/// What an exploration did.
+/// What an exploration did. See [`explore`].
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Explored {
     /// Seeds, a run each.
@@ -29,29 +29,38 @@ impl fmt::Display for Explored {
 const MAX_FAULTS: usize = 12;
 
 /// Runs a client under a random schedule per seed: every request takes a random time and may fail,
-/// hang, be lost, doubled or late, hosts die and start again, and a second client with the same
-/// requests runs beside the first. `check` sees both outcomes, each when nothing is left to do.
+/// hang, be lost, doubled or late, hosts die and start again, and, under every other seed, a second
+/// client with the same requests runs beside the first. `check` sees the outcome of each client, when
+/// nothing is left to do.
 ///
 /// Equal seeds give equal runs. With `BELDI_SEED` set, that seed alone is run.
 ///
-/// ```no_run
-/// # use beldi_core as beldi;
-/// # fn example<S: beldi::Ssf<Output = bool>>(app: fn() -> beldi::App, reserve_room: fn(String) -> beldi::Call<S>) {
+/// ```
 /// use beldi::testing::{World, explore};
 ///
+/// const VISITS: beldi::Table<str, u64> = beldi::Table::new("visits");
+///
+/// #[beldi::ssf]
+/// async fn visit(page: String) -> u64 {
+///     VISITS.update(&page, |visits| *visits.insert(visits.unwrap_or(0) + 1)).await
+/// }
+///
 /// let explored = explore(
-///     0..100,
-///     || World::new(app()),
-///     async |world| world.call(reserve_room("ritz".into())).await.unwrap(),
-///     |_world, reserved| assert!(reserved),
+///     0..20,
+///     || World::new(beldi::App::new("site").ssf(visit)),
+///     async |world| world.call(visit("home".into())).await.unwrap(),
+///     |world, count| {
+///         assert_eq!(count, 1);
+///         assert_eq!(world.peek(VISITS, "home"), Some(1));
+///     },
 /// );
 /// println!("{explored}");
-/// # }
 /// ```
 ///
 /// # Panics
 ///
-/// When `run` or `check` does, after a line with the seed.
+/// When `run` or `check` does, after a line with the seed. Do not call it in a runtime: it starts its
+/// own.
 pub fn explore<T>(
     seeds: impl IntoIterator<Item = u64>,
     setup: impl Fn() -> World,

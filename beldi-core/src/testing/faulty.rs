@@ -12,7 +12,7 @@ use crate::store::{
     Condition, DuePage, DueQuery, Key, Page, Query, Result, Row, Store, StoreError, Update, Updated,
 };
 
-/// What happens to one request.
+/// What happens to one request. See [`FaultyStore::script`].
 #[derive(Clone, Debug)]
 pub enum Fault {
     /// Nothing.
@@ -38,6 +38,26 @@ pub enum Fault {
 }
 
 /// Where a request waits.
+///
+/// ```
+/// use beldi::store::{Key, MemoryStore, Store};
+/// use beldi::testing::{Fault, FaultyStore, Gate, in_virtual_time};
+///
+/// in_virtual_time(async {
+///     let (store, gate) = (FaultyStore::new(MemoryStore::new()), Gate::default());
+///     let wait = gate.clone();
+///     store.script(move |_| Fault::WaitBefore(wait.clone()));
+///
+///     let read = tokio::spawn({
+///         let store = store.clone();
+///         async move { store.get(&Key::new("hotels", "ritz")).await }
+///     });
+///     gate.reached().await;
+///     // the read has left, and has not arrived: anything may happen here
+///     gate.open();
+///     assert_eq!(read.await.unwrap().unwrap(), None);
+/// });
+/// ```
 #[derive(Clone, Debug, Default)]
 pub struct Gate {
     reached: Arc<Notify>,
@@ -61,7 +81,7 @@ impl Gate {
     }
 }
 
-/// The kinds of request.
+/// The kinds of request. See [`FaultyStore::script`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum RequestKind {
     /// [`Store::get`]
@@ -76,7 +96,7 @@ pub enum RequestKind {
     Delete,
 }
 
-/// A request on its way.
+/// A request on its way. See [`FaultyStore::script`].
 #[derive(Clone, Debug)]
 pub struct Request {
     /// What it is.
@@ -93,6 +113,23 @@ impl fmt::Display for Request {
 }
 
 /// How many requests of each kind were sent.
+///
+/// ```
+/// use beldi::testing::{World, in_virtual_time};
+///
+/// const ROOMS: beldi::Table<str, u32> = beldi::Table::new("rooms");
+///
+/// #[beldi::ssf(read_only)]
+/// async fn left(hotel: String) -> Option<u32> {
+///     ROOMS.get(&hotel).await
+/// }
+///
+/// in_virtual_time(async {
+///     let world = World::new(beldi::App::new("travel").ssf(left));
+///     world.call(left("ritz".into())).await.unwrap();
+///     assert_eq!(world.store().counts().total(), 1);
+/// });
+/// ```
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Counts {
     /// [`Store::get`]
@@ -108,7 +145,7 @@ pub struct Counts {
 }
 
 impl Counts {
-    /// All but those of the collectors' index.
+    /// All but those of the due index, which only collectors read.
     pub fn total(&self) -> u64 {
         self.gets + self.updates + self.queries + self.deletes
     }
@@ -123,7 +160,6 @@ type Script = Box<dyn FnMut(&Request) -> Fault + Send>;
 /// has a life of its own.
 ///
 /// ```
-/// # use beldi_core as beldi;
 /// use beldi::store::{Key, MemoryStore, Store};
 /// use beldi::testing::{Fault, FaultyStore, in_virtual_time};
 ///
@@ -163,6 +199,31 @@ impl FaultyStore {
     }
 
     /// Decides on every request from now on.
+    ///
+    /// ```
+    /// use beldi::testing::{Fault, RequestKind, World, in_virtual_time};
+    ///
+    /// const ROOMS: beldi::Table<str, u32> = beldi::Table::new("rooms");
+    ///
+    /// #[beldi::ssf]
+    /// async fn open_rooms(free: u32) {
+    ///     ROOMS.put("ritz", &free).await;
+    /// }
+    ///
+    /// in_virtual_time(async {
+    ///     let world = World::new(beldi::App::new("travel").ssf(open_rooms));
+    ///     let mut lost = false;
+    ///     world.store().script(move |request| {
+    ///         if request.kind == RequestKind::Update && request.target.contains("ritz") && !lost {
+    ///             lost = true;
+    ///             return Fault::LoseReply;
+    ///         }
+    ///         Fault::None
+    ///     });
+    ///     world.call(open_rooms(2)).await.unwrap();
+    ///     assert_eq!(world.peek(ROOMS, "ritz"), Some(2));
+    /// });
+    /// ```
     pub fn script(&self, script: impl FnMut(&Request) -> Fault + Send + 'static) {
         *lock(&self.script) = Box::new(script);
     }

@@ -1,22 +1,15 @@
 //! The same app in memory, on virtual time, with everything going wrong that can.
 //!
-//! ```no_run
-//! # use beldi_core as beldi;
-//! use beldi::testing::World;
-//!
-//! # fn example<S: beldi::Ssf<Output = bool>>(app: fn() -> beldi::App, reserve_room: fn(String) -> beldi::Call<S>) {
-//! # const ROOMS: beldi::Table<str, u32> = beldi::Table::new("rooms");
-//! let visited = World::crash_everywhere(
-//!     || World::new(app()).row(ROOMS, "ritz", &1),
-//!     async |world| world.call(reserve_room("ritz".into())).await.unwrap(),
-//!     |world, reserved| {
-//!         assert!(reserved);
-//!         assert_eq!(world.peek(ROOMS, "ritz"), Some(0));
-//!     },
-//! );
-//! println!("{visited}");
-//! # }
-//! ```
+//! | to find out | use |
+//! |---|---|
+//! | what one call does | [`World::call`], [`World::peek`], [`World::settle`] |
+//! | whether it survives every crash | [`World::crash_everywhere`], [`World::crash_everywhere_twice`] |
+//! | whether two attempts at once do harm | [`World::second_attempt_everywhere`] |
+//! | what nobody thought of | [`explore`] |
+//! | what happens at one request | [`FaultyStore::script`], with [`World::store`] |
+//! | what it costs | [`FaultyStore::counts`], [`FaultyStore::latency`] |
+//! | what it would be without beldi | [`RawHost`] |
+//! | whether a store is one | [`conformance`] |
 
 pub mod conformance;
 mod everywhere;

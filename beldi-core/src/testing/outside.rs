@@ -11,6 +11,21 @@ use crate::outside::Outside;
 /// Virtual time and seeded randomness.
 ///
 /// Time is tokio's: paused, it jumps to the next timer when nothing else can run.
+///
+/// ```
+/// use std::time::Duration;
+///
+/// use beldi::Outside;
+/// use beldi::testing::{VirtualOutside, in_virtual_time};
+///
+/// in_virtual_time(async {
+///     let outside = VirtualOutside::new(17);
+///     let began = outside.now();
+///     outside.sleep(Duration::from_secs(60)).await;
+///     assert_eq!(outside.now() - began, 60_000);
+///     assert_eq!(outside.random(), VirtualOutside::new(17).random());
+/// });
+/// ```
 #[derive(Debug)]
 pub struct VirtualOutside {
     start: Instant,
@@ -49,9 +64,11 @@ impl Outside for VirtualOutside {
 /// Runs a future on one thread with time paused, to its end.
 ///
 /// ```
-/// # use beldi_core as beldi;
-/// let hour = std::time::Duration::from_secs(3600);
-/// beldi::testing::in_virtual_time(tokio::time::sleep(hour)); // returns at once
+/// use std::time::Duration;
+///
+/// beldi::testing::in_virtual_time(async {
+///     tokio::time::sleep(Duration::from_secs(3600)).await; // returns at once
+/// });
 /// ```
 ///
 /// # Panics

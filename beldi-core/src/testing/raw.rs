@@ -12,14 +12,18 @@ use crate::store::Store;
 /// A host that sends every state access straight to the store and, when something fails, runs the
 /// handler again from its first line: no log, no marks, no intents.
 ///
-/// ```no_run
-/// # use beldi_core as beldi;
-/// # async fn example<S: beldi::Ssf>(app: beldi::App, book: beldi::Call<S>) -> beldi::Result<()> {
-/// use beldi::testing::RawHost;
+/// ```
+/// use beldi::{App, RealOutside, store::MemoryStore, testing::RawHost};
 ///
-/// let raw = RawHost::open(app, beldi::store::MemoryStore::new(), beldi::RealOutside)?;
-/// let booked = raw.call(book).await?;
-/// # drop(booked); Ok(()) }
+/// #[beldi::ssf]
+/// async fn double(n: u64) -> u64 {
+///     n * 2
+/// }
+///
+/// # beldi::testing::in_virtual_time(async {
+/// let raw = RawHost::open(App::new("maths").ssf(double), MemoryStore::new(), RealOutside)?;
+/// assert_eq!(raw.call(double(21)).await?, 42);
+/// # Ok::<(), beldi::Error>(()) }).unwrap();
 /// ```
 pub struct RawHost {
     service: Arc<Service>,

@@ -23,6 +23,37 @@ use crate::protocol::daal::{self, Change, Item};
 use crate::store::MemoryStore;
 
 /// An app, a store in memory and a host that can die.
+///
+/// ```
+/// use beldi::testing::{World, in_virtual_time};
+/// use beldi::{App, Table};
+///
+/// const ROOMS: Table<str, u32> = Table::new("rooms");
+/// const MAILS: Table<str, String> = Table::new("mails");
+///
+/// #[beldi::ssf]
+/// async fn mail(text: String) {
+///     MAILS.put("last", &text).await;
+/// }
+///
+/// #[beldi::ssf]
+/// async fn take_room(hotel: String) -> Option<u32> {
+///     let left = ROOMS.get(&hotel).await?.checked_sub(1)?;
+///     ROOMS.put(&hotel, &left).await;
+///     mail(format!("{left} left")).send().await;
+///     Some(left)
+/// }
+///
+/// in_virtual_time(async {
+///     let app = App::new("travel").ssf(take_room).ssf(mail);
+///     let world = World::new(app).row(ROOMS, "ritz", &3);
+///     assert_eq!(world.call(take_room("ritz".into())).await.unwrap(), Some(2));
+///     assert_eq!(world.rows(ROOMS), [("ritz".to_owned(), 2)]);
+///
+///     world.settle().await.unwrap(); // what was sent runs now
+///     assert_eq!(world.peek(MAILS, "last").as_deref(), Some("2 left"));
+/// });
+/// ```
 pub struct World {
     parts: Parts,
     rows: Arc<MemoryStore>,
@@ -59,7 +90,7 @@ impl World {
         Self::with_host(self.parts.clone(), rows, outside, self.store.new_host())
     }
 
-    /// The same world through a host with another build of the app.
+    /// The same world through a host with another build of the app, as after a deployment.
     ///
     /// # Panics
     ///
@@ -181,11 +212,12 @@ impl World {
         host::status(&self.service, key).await
     }
 
-    /// Gives a parked instance a fresh set of attempts.
+    /// Gives a parked instance a fresh set of attempts. They run when the world
+    /// [settles](World::settle).
     ///
     /// # Errors
     ///
-    /// [`Error::UnknownInstance`], [`Error::BadRequest`] if it is not parked, or the store's.
+    /// [`Error::UnknownInstance`], [`Error::NotParked`], or the store's.
     pub async fn resume(&self, key: &str) -> Result<()> {
         host::resume(&self.service, key).await
     }
@@ -219,7 +251,7 @@ pub struct WorldCall<'w, S: Ssf> {
 }
 
 impl<S: Ssf> WorldCall<'_, S> {
-    /// Names the request.
+    /// Names the request: the same key always gets the same answer, and nothing happens twice.
     pub fn key(mut self, key: impl Into<String>) -> Self {
         self.key = Some(key.into());
         self

@@ -51,15 +51,16 @@ const INSTANCE: HeaderName = HeaderName::from_static("beldi-instance");
 
 impl Host {
     /// Serves the SSFs over HTTP until ctrl-c or SIGTERM, then stops gracefully: no connection is
-    /// accepted any more, what runs has [`Limits::patience`](crate::Limits) to end, the rest goes
-    /// on at the next start.
+    /// accepted any more, what runs has [`Limits::patience`](crate::Limits::patience) to end, the rest
+    /// goes on at the next start.
     ///
     /// Nothing checks who asks: bind a loopback address, or put a proxy that does in front.
     ///
     /// ```no_run
-    /// # use beldi_core as beldi;
+    /// use beldi::{App, store::EmbeddedStore};
+    ///
     /// # async fn example() -> beldi::Result<()> {
-    /// let host = beldi::App::new("travel").open(beldi::store::MemoryStore::new())?;
+    /// let host = App::new("travel").open(EmbeddedStore::open("travel.redb")?)?;
     /// host.serve("127.0.0.1:7420").await
     /// # }
     /// ```
@@ -75,7 +76,6 @@ impl Host {
     /// [`serve`](Self::serve) on a listener of one's own, until a future of one's own resolves.
     ///
     /// ```no_run
-    /// # use beldi_core as beldi;
     /// # async fn example(host: beldi::Host) -> Result<(), Box<dyn std::error::Error>> {
     /// let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await?;
     /// println!("on {}", listener.local_addr()?);

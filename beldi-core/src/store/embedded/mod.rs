@@ -26,12 +26,15 @@ use super::{Condition, DuePage, DueQuery, Key, Page, Query, Result, Row, Store, 
 
 /// Rows in one file of this machine. One store at a time may have the file open.
 ///
+/// An update is acknowledged after it reached the disk. Damage is an error, never a wrong value:
+/// opening verifies every page, and every row carries a checksum.
+///
 /// ```
-/// use beldi_core::store::{Condition, EmbeddedStore, Key, Store, Update};
+/// use beldi::store::{Condition, EmbeddedStore, Key, Store, Update};
 ///
 /// # let folder = tempfile::tempdir().unwrap();
-/// # let path = folder.path().join("travel.beldi");
-/// # tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(async {
+/// # let path = folder.path().join("travel.redb");
+/// # beldi::testing::in_virtual_time(async {
 /// let ritz = Key::new("hotels", "ritz");
 /// let store = EmbeddedStore::open(&path)?;
 /// store.update(&ritz, &Update::when(Condition::always()).set("free", 3)).await?;
@@ -39,8 +42,7 @@ use super::{Condition, DuePage, DueQuery, Key, Page, Query, Result, Row, Store, 
 ///
 /// let store = EmbeddedStore::open(&path)?;
 /// assert_eq!(store.get(&ritz).await?.unwrap().int("free"), Some(3));
-/// # Ok::<(), beldi_core::store::StoreError>(())
-/// # }).unwrap();
+/// # Ok::<(), beldi::store::StoreError>(()) }).unwrap();
 /// ```
 pub struct EmbeddedStore {
     // Dropped first: the file is closed cleanly once the thread has let go of it.
@@ -52,6 +54,17 @@ impl EmbeddedStore {
     /// Opens the database at `path`, and creates it, with its folder, if there is none.
     ///
     /// The whole file is read and verified, which takes about a second for each gigabyte.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError::InUse`], [`StoreError::Foreign`], [`StoreError::TooNew`],
+    /// [`StoreError::Corrupt`] or [`StoreError::Io`].
+    ///
+    /// [`StoreError::InUse`]: super::StoreError::InUse
+    /// [`StoreError::Foreign`]: super::StoreError::Foreign
+    /// [`StoreError::TooNew`]: super::StoreError::TooNew
+    /// [`StoreError::Corrupt`]: super::StoreError::Corrupt
+    /// [`StoreError::Io`]: super::StoreError::Io
     pub fn open(path: impl AsRef<Path>) -> Result<Self> {
         let file = Arc::new(File::open(path.as_ref())?);
         let committer = Committer::start(Arc::clone(&file))?;
