@@ -48,7 +48,7 @@ impl Running {
 /// One look of the intent collector, as many attempts as there are permits.
 async fn collect(service: &Arc<Service>, running: &Arc<Running>, take_over: bool) {
     let free = service.permits.available_permits();
-    let found = match collector::intent::find(&service, free, take_over).await {
+    let found = match collector::intent::find(service, free, take_over).await {
         Ok(found) => found,
         Err(error) => return warn!(%error, "the intent collector cannot read the due index"),
     };
