@@ -13,7 +13,7 @@ use crate::store::StoreError;
 /// | code | what happened | what to do |
 /// |---|---|---|
 /// | `undecodable_value` | what is stored is not of the table's or SSF's type | give new fields a default, or migrate |
-/// | `unencodable_value` | a value cannot be stored, such as a map with keys that are no text | change the type |
+/// | `unencodable_value` | a value cannot be stored, such as NaN, or lists nested more than 31 deep | change the type |
 /// | `value_too_large` | a value is over [`MAX_VALUE`](crate::MAX_VALUE) | store it in pieces, or elsewhere |
 /// | `update_result_too_large` | the closure of an update returned more than [`MAX_UPDATE_RESULT`](crate::MAX_UPDATE_RESULT) | return less |
 /// | `row_too_large`, `invalid_key` | a row or key is over a limit of the store | shorten it |

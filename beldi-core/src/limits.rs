@@ -44,10 +44,10 @@ pub struct Limits {
     pub request_tries: u32,
     /// How long a caller outside waits for a result before it is told to ask again. Default: 60 s.
     pub call_time: Duration,
-    /// Roots that run at once; more wait. Default: 256.
+    /// Attempts of roots that run at once; more wait. Default: 256.
     pub concurrency: usize,
-    /// HTTP requests that wait for a running one to end; further ones are told to come back later.
-    /// Default: 1024.
+    /// HTTP requests that are kept waiting beyond `concurrency`; further ones are told to come back
+    /// later. Default: 1024.
     pub waiting: usize,
     /// How long a host that is told to stop lets running requests and attempts end. Default: 10 s.
     pub patience: Duration,

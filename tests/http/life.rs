@@ -54,6 +54,31 @@ async fn a_stop_has_patience_for_a_while() {
 }
 
 #[tokio::test]
+async fn a_stop_begins_no_attempt_that_waits_for_its_turn() {
+    let served = with_limits(Limits { concurrency: 1, ..Limits::default() }).await;
+    let (store, gate) = (served.store.clone(), served.gate_before_writing("counts"));
+    let running = tokio::spawn(answer(served.post("/count", &json!("home"))));
+    gate.reached().await;
+    let queued = served.post("/open_hotel", &json!("ritz")).header("Prefer", "respond-async");
+    let queued = answer(queued.header("Idempotency-Key", "k")).await;
+    assert_eq!(queued.status, 202);
+
+    let stopped = served.stop();
+    tokio::time::sleep(Duration::from_millis(20)).await;
+    store.script(|request| match request.target.contains("rooms") {
+        true => panic!("begun while stopping: {request}"),
+        false => Fault::None,
+    });
+    gate.open();
+    assert_eq!(running.await.unwrap().status, 200);
+    stopped.await.unwrap().unwrap();
+
+    store.script(|_| Fault::None);
+    let again = serve_with(Limits::default(), store).await;
+    assert_eq!(again.instance_when("k", "done").await["attempts"], json!(1));
+}
+
+#[tokio::test]
 async fn a_stop_does_not_wait_for_a_store_that_hangs() {
     let patience = Duration::from_millis(50);
     let served = with_limits(Limits { patience, ..Limits::default() }).await;

@@ -41,7 +41,7 @@ pub(crate) struct Service {
     pub(crate) outside: Arc<dyn Outside>,
     pub(crate) limits: Limits,
     /// One permit an attempt.
-    pub(crate) permits: Semaphore,
+    pub(crate) permits: Arc<Semaphore>,
     /// What runs beside the requests, and ends with the host.
     pub(crate) tasks: Tasks,
     handlers: BTreeMap<&'static str, Handler>,
@@ -76,7 +76,7 @@ impl Service {
             store: Patient::new(store, Arc::clone(&outside), &parts.limits),
             outside,
             limits: parts.limits,
-            permits: Semaphore::new(permits.min(Semaphore::MAX_PERMITS)),
+            permits: Arc::new(Semaphore::new(permits.min(Semaphore::MAX_PERMITS))),
             tasks: Tasks::default(),
             handlers: parts.handlers,
             compatible: parts.compatible,
