@@ -1,4 +1,19 @@
-//! core
+//! The engine of beldi. Use it through the facade `beldi`, which has the attributes and the guide.
+//!
+//! In reading order:
+//!
+//! 1. `api`: what a user touches, typed and thin. `Table`, `Operation`, `Ssf`, `App`.
+//! 2. `engine`: one root at a time. Scopes and steps, attempts, the log, halt, park, finish.
+//! 3. `protocol`: what is written, in which order, and why a crash between any two lines is safe.
+//! 4. [`store`]: one table of rows, and the stores.
+//! 5. `collector`: begins what is overdue.
+//! 6. `host`: the local runtime. Requests in process and over HTTP, collectors on timers.
+//! 7. `testing`: a world in memory, on virtual time, with everything going wrong.
+//!
+//! `value`, `path`, `id`, `error`, `limits` and `outside` are the words all of them share. Types of
+//! users stop at `api`; who may import whom is in ARCHITECTURE.md, and a test.
+
+#![cfg_attr(docsrs, feature(doc_cfg))]
 
 mod api;
 mod collector;

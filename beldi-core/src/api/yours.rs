@@ -44,7 +44,7 @@ impl Operation for Now {
 
 impl ReadOnlyOperation for Now {}
 
-/// A fresh identifier: see [`uuid`].
+/// A fresh identifier: see [`uuid()`].
 #[derive(Clone, Copy, Debug)]
 #[must_use = "an operation does nothing until it is awaited"]
 pub struct Uuid(());

@@ -1,0 +1,17 @@
+//! What the reference does not tell: pages to read once.
+//!
+//! No code is in here.
+
+#[doc = include_str!("docs/determinism.md")]
+pub mod determinism {}
+
+#[doc = include_str!("docs/errors.md")]
+pub mod errors {}
+
+#[cfg(feature = "embedded")]
+#[doc = include_str!("docs/http.md")]
+pub mod http {}
+
+#[cfg(feature = "testing")]
+#[doc = include_str!("docs/testing.md")]
+pub mod testing {}
