@@ -3,9 +3,12 @@
 //! Log before effect: `pending` holds what was observed and done since the last slot; an effect
 //! first waits until no *observation* is pending (outcomes of effects are in their rows already and
 //! only ride along). One flush is in flight at a time, so slots become durable in order: a hole
-//! followed by a slot would be a history no single run could have had (performance notes, k).
+//! followed by a slot would be a history no single run could have had (performance notes, k). A
+//! flush carries what all branches observed: if it is lost or fails, none of them goes on.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use futures_util::future::pending;
 
 use super::{Attempt, Handler, Stop};
 use crate::error::Reason;
@@ -112,6 +115,9 @@ impl Instance {
 
     async fn flush(&self, at: &Path, register: bool) -> Result<(), Stop> {
         let mut next_slot = self.next_slot.lock().await;
+        if self.attempt.is_stopped() {
+            return pending().await;
+        }
         let entries = self.take_unlogged();
         let register = register && !self.attempt.is_registered();
         if entries.is_empty() && !register {
