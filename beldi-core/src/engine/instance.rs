@@ -97,11 +97,6 @@ impl Instance {
         self.pending().entries.push(entry);
     }
 
-    /// Whether an observation is not logged yet.
-    pub(crate) fn has_unlogged(&self) -> bool {
-        self.pending().observed
-    }
-
     /// Makes way for an effect that changes a row or leaves the service: everything observed is
     /// logged, the root is registered.
     pub(crate) async fn before_effect(&self, at: &Path) -> Result<(), Stop> {
@@ -111,6 +106,12 @@ impl Instance {
     /// Makes way for a call of an SSF that may have effects: everything observed is logged.
     pub(crate) async fn before_call(&self, at: &Path) -> Result<(), Stop> {
         self.flush(at, false).await
+    }
+
+    /// Makes way for the reply: with everything observed logged, every attempt comes to the same.
+    /// Without, one could end on what it saw last while another goes on from what it saw.
+    pub(crate) async fn before_reply(&self, end: &Path) -> Result<(), Stop> {
+        self.flush(end, false).await
     }
 
     async fn flush(&self, at: &Path, register: bool) -> Result<(), Stop> {
