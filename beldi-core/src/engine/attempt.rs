@@ -36,9 +36,11 @@ pub(crate) enum Stop {
 impl From<StoreError> for Stop {
     fn from(error: StoreError) -> Self {
         match error {
-            StoreError::Unavailable(_) | StoreError::InUse { .. } | StoreError::Io(_) => {
-                Self::Halt(error)
-            }
+            StoreError::Unavailable(_)
+            | StoreError::Io(_)
+            | StoreError::InUse { .. }
+            | StoreError::Foreign { .. }
+            | StoreError::TooNew { .. } => Self::Halt(error),
             StoreError::RowTooLarge { .. } => Self::park("row_too_large", error),
             StoreError::InvalidKey { .. } => Self::park("invalid_key", error),
             StoreError::Corrupt(_) => Self::park("corrupt_row", error),
@@ -47,7 +49,6 @@ impl From<StoreError> for Stop {
 }
 
 impl Stop {
-    #[expect(clippy::needless_pass_by_value, reason = "an error is consumed by becoming a reason")]
     fn park(code: &str, error: StoreError) -> Self {
         Self::Park(Reason::new(code, error.to_string()))
     }

@@ -3,8 +3,8 @@
 //! Log before effect: `pending` holds what was observed and done since the last slot; an effect
 //! first waits until no *observation* is pending (outcomes of effects are in their rows already and
 //! only ride along). One flush is in flight at a time, so slots become durable in order: a hole
-//! followed by a slot would be a history no single run could have had (performance notes, k). A
-//! flush carries what all branches observed: if it is lost or fails, none of them goes on.
+//! followed by a slot would be a history no single run could have had (k). A flush carries what all
+//! branches observed: if it is lost or fails, none of them goes on.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 

@@ -8,6 +8,8 @@
 //! | [`intent`] | registered before the first effect | a root that changed anything will finish, and has one result |
 //! | [`send`] | put-if-absent of the receiver's intent | a send starts its receiver once |
 //!
+//! Names such as P1 or (e) are the conditions of `docs/bounds.md`.
+//!
 //! A call inside the service has no row of its own: it is made under an id that every attempt
 //! computes alike ([`Id::callee`](crate::id::Id::callee)). The reply of a `read_only` SSF is an
 //! observation of its caller. Any other SSF logs what it observed last in a slot of its own before
