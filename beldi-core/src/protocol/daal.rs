@@ -18,11 +18,12 @@
 //! epoch ever spilled (my mark is no older than I am); or I have searched the older rows of this
 //! very generation. Without the last, an attempt could write again what a spill moved out of sight.
 //!
-//! **Spill.** A full head refuses every new mark, so its log is frozen until the swing, and all
-//! helpers copy the same bytes: (s1) put row *g* if absent, (s2) if the head's generation is still
-//! *g*, raise it, empty the log, remember the largest epoch. A crash between s1 and s2 leaves a
-//! head that is still full; the next writer repeats s1 (refused, same bytes) and does s2. Whatever
-//! removes marks from a head must leave a full head alone, or the copies could differ.
+//! **Spill.** (s1) put row *g*, a copy of the log, if absent; (s2) if the head's generation is still
+//! *g*, raise it, remove the marks that row *g* now holds, remember its largest epoch. A crash between
+//! s1 and s2 leaves a head that is still full; the next writer repeats s1 (refused, the refusal shows
+//! the row) and does s2. Any number of writers help: whoever copied first, all remove what is in the
+//! copy, and a mark that a host with a larger capacity added after it stays. Whatever else removes
+//! marks from a head must leave a full head alone.
 
 use std::time::Duration;
 
@@ -318,29 +319,35 @@ impl Item<'_> {
     /// Moves the log of a full head to an older row; any writer may, several at once do no harm.
     async fn spill(&self, row: &Row) -> Result<()> {
         let generation = row.int(item::GENERATION).and_then(|g| u64::try_from(g).ok()).unwrap_or(0);
-        let marks = || row.0.iter().filter(|(name, _)| layout::parse_mark(name).is_some());
         let before = row.int(item::SPILLED).and_then(|e| u64::try_from(e).ok()).unwrap_or(0);
-        let newest = marks()
-            .filter_map(|(name, _)| layout::parse_mark(name))
-            .map(Id::epoch)
-            .fold(before, Epoch::max);
-
+        let newest = marks(row).map(|(mark, ..)| mark.epoch()).fold(before, Epoch::max);
         let mut copy = Update::when(Condition::absent(item::SPILLED)).set(item::SPILLED, newest);
-        copy.set.extend(marks().map(|(name, outcome)| (name.clone(), outcome.clone())));
-        self.store.update(&layout::older(self.table, self.key, generation), &copy).await?;
+        copy.set.extend(marks(row).map(|(_, name, outcome)| (name.clone(), outcome.clone())));
+        let key = layout::older(self.table, self.key, generation);
+        let copied = match self.store.update(&key, &copy).await? {
+            Updated::Applied(copied) => copied,
+            Updated::Refused(copied) => copied.unwrap_or_default(),
+        };
 
         let still = match row.get(item::GENERATION) {
             Some(generation) => Condition::equals(item::GENERATION, generation.clone()),
             None => Condition::absent(item::GENERATION),
         };
+        let moved: Vec<String> = marks(&copied).map(|(_, name, _)| name.clone()).collect();
         let mut swing = Update::when(still)
             .set(item::GENERATION, generation + 1)
-            .set(item::SPILLED, newest)
-            .set(item::MARKS, 0);
-        swing.remove.extend(marks().map(|(name, _)| name.clone()));
+            .add(item::MARKS, -i64::try_from(moved.len()).unwrap_or(i64::MAX));
+        let newest = copied.get(item::SPILLED).cloned();
+        swing.set.extend(newest.map(|epoch| (item::SPILLED.to_owned(), epoch)));
+        swing.remove = moved;
         self.send(&swing).await?;
         Ok(())
     }
+}
+
+/// The marks in a row.
+fn marks(row: &Row) -> impl Iterator<Item = (Id, &String, &Value)> {
+    row.0.iter().filter_map(|(name, outcome)| Some((layout::parse_mark(name)?, name, outcome)))
 }
 
 const OLDER_ROWS_PAGE: usize = 4;
