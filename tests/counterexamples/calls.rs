@@ -10,7 +10,14 @@ use crate::journal::parity;
 use crate::{VALUES, beginning_with, dies, disturb, held, keys, set, set_all, world};
 
 pub(crate) fn register(app: App) -> App {
-    let app = app.ssf(count).ssf(mark_place).ssf(look).ssf(stamp).ssf(two_counts);
+    let app = app
+        .ssf(count)
+        .ssf(mark_place)
+        .ssf(look)
+        .ssf(stamp)
+        .ssf(two_counts)
+        .ssf(route_of)
+        .ssf(two_routes);
     app.ssf(call_with_read)
         .ssf(look_then_write)
         .ssf(stamp_then_write)
@@ -63,6 +70,18 @@ async fn call_with_read() -> u64 {
     let x = VALUES.get("x").await.unwrap_or(0);
     mark_place(x).await;
     x
+}
+
+#[beldi::ssf]
+async fn route_of(name: String) {
+    let value = VALUES.get(&name).await.unwrap_or(0);
+    VALUES.put(&format!("{name}-{value}"), &1).await;
+}
+
+#[beldi::ssf]
+async fn two_routes() {
+    VALUES.put("begun", &1).await;
+    beldi::join(route_of("x".into()), route_of("y".into())).await;
 }
 
 #[beldi::ssf]
@@ -185,6 +204,39 @@ fn n1_a_reply_belongs_to_the_history_of_the_callee() {
     });
 }
 
+/// A run that is over has a slot on its way. The next run of the same host must not take it for its
+/// own.
+#[test]
+fn n1_late_slot_of_a_dropped_run() {
+    in_virtual_time(async {
+        let world = world(&[("x", 1), ("y", 1)]);
+        let [lost, next_run] = [Gate::default(), Gate::default()];
+        let read = |fault| (Get, "table/values/x", fault);
+        let log = |fault| (Update, "root/r/slot/*", fault);
+        let rules = [
+            read(Fault::None),
+            log(Fault::Late(Duration::from_millis(10))),
+            log(Fault::WaitBefore(lost.clone())),
+            read(Fault::Hang),
+            log(Fault::CrashAfter),
+            read(Fault::WaitAfter(next_run.clone())),
+        ];
+        disturb(world.store(), rules);
+        let other = world.new_host();
+        let lose_the_second_slot = async {
+            lost.reached().await;
+            set_all(&other, &[("x", 2), ("y", 2)]).await;
+            dies(&other, other.call(two_routes()).key("r")).await;
+            lost.open();
+        };
+        let the_late_slot_lands = tokio::time::sleep(Duration::from_millis(50));
+        let attempt = held(world.call(two_routes()).key("r"), next_run, the_late_slot_lands);
+        tokio::join!(attempt, lose_the_second_slot);
+        assert_eq!(keys(&world, "x-"), ["x-1"], "what the slot says");
+        assert_eq!(keys(&world, "y-"), ["y-2"]);
+    });
+}
+
 #[test]
 fn n9_arguments_carried_but_loser_keeps_its_own_read() {
     in_virtual_time(async {
@@ -247,7 +299,7 @@ fn d_registration_of_unknown_fate_is_not_denied() {
             let registration = (Update, "root/r/intent", fault.clone());
             disturb(world.store(), std::iter::repeat_n(registration, 4));
             let outcome = world.call(set(("x".into(), 1))).key("r").await;
-            assert!(matches!(outcome, Ok(()) | Err(Error::Unfinished { .. })), "{outcome:?}");
+            assert!(matches!(outcome, Ok(()) | Err(Error::InDoubt { .. })), "{outcome:?}");
             tokio::time::sleep(Duration::from_secs(7200)).await;
             world.settle().await.unwrap();
             assert_eq!(world.peek(VALUES, "x"), Some(1));
@@ -261,8 +313,11 @@ fn d_registration_of_unknown_fate_under_a_used_key() {
     in_virtual_time(async {
         let world = world(&[]);
         world.call(set(("x".into(), 1))).key("r").await.unwrap();
+        world.settle().await.unwrap();
         let registration = (Update, "root/r/intent", Fault::LoseReply);
         disturb(world.store(), std::iter::repeat_n(registration, 4));
+        let outcome = world.call(set(("x".into(), 2))).key("r").await;
+        assert!(matches!(outcome, Err(Error::InDoubt { .. })), "{outcome:?}");
         let outcome = world.call(set(("x".into(), 2))).key("r").await;
         assert!(matches!(outcome, Err(Error::KeyReused { .. })), "{outcome:?}");
     });
