@@ -8,7 +8,7 @@ use crate::{TEXTS, VALUES, beginning_with, dies, disturb, held, keys, set_all, w
 
 pub(crate) fn register(app: App) -> App {
     let app = app.ssf(route).ssf(route_later).ssf(try_route).ssf(update_route).ssf(stamp_time);
-    app.ssf(parity).ssf(three_branches).ssf(copy_texts).ssf(all_texts).ssf(four_slots)
+    app.ssf(parity).ssf(three_branches).ssf(copy_texts).ssf(all_texts).ssf(six_slots)
 }
 
 /// Where it writes depends on what it read.
@@ -87,11 +87,11 @@ async fn copy_texts() -> u64 {
     replied
 }
 
-/// Four slots that do not fit into one page.
+/// Six slots that do not fit into one page.
 #[beldi::ssf]
-async fn four_slots() -> u64 {
+async fn six_slots() -> u64 {
     let mut sum = 0;
-    for number in 0..4 {
+    for number in 0..TEXTS_THERE {
         let text = TEXTS.get(&format!("text-{number}")).await.unwrap_or_default();
         let x = VALUES.get("x").await.unwrap_or(0);
         sum += x + text.len() as u64;
@@ -100,11 +100,13 @@ async fn four_slots() -> u64 {
     sum
 }
 
+const TEXTS_THERE: usize = 6;
 /// Four of these are more than a page.
 const TEXT: usize = 300_000;
+const ALL_TEXTS: u64 = (TEXTS_THERE * TEXT) as u64;
 
 fn world_of_texts(length: usize) -> World {
-    (0..4).fold(world(&[]), |world, number| {
+    (0..TEXTS_THERE).fold(world(&[]), |world, number| {
         world.row(TEXTS, &format!("text-{number}"), &"t".repeat(length))
     })
 }
@@ -312,20 +314,20 @@ fn k_branches_stop_with_the_one_that_could_not_flush() {
 fn j_ascending_page() {
     in_virtual_time(async {
         let world = world_of_texts(TEXT);
-        let fourth = (Update, "table/values/at-2-*", Fault::CrashAfter);
-        disturb(world.store(), [fourth]);
-        dies(&world, world.call(four_slots()).key("r")).await;
+        disturb(world.store(), [(Update, "table/values/at-4-*", Fault::CrashAfter)]);
+        dies(&world, world.call(six_slots()).key("r")).await;
         let (loader, sibling) = (world.new_host(), world.new_host());
         let gate = Gate::default();
         let second_page = (Query, "root/r/*", Fault::WaitAfter(gate.clone()));
         disturb(world.store(), [second_page]);
-        let sum = held(loader.call(four_slots()).key("r"), gate, async {
+        let sum = held(loader.call(six_slots()).key("r"), gate, async {
             set_all(&sibling, &[("x", 5)]).await;
-            assert_eq!(sibling.call(four_slots()).key("r").await.unwrap(), 4 * TEXT as u64 + 5);
+            assert_eq!(sibling.call(six_slots()).key("r").await.unwrap(), ALL_TEXTS + 5);
         })
         .await;
-        assert_eq!(sum, 4 * TEXT as u64 + 5);
-        assert_eq!(keys(&world, "at-"), ["at-0-0", "at-1-0", "at-2-0", "at-3-5"]);
+        assert_eq!(sum, ALL_TEXTS + 5);
+        let expected = ["at-0-0", "at-1-0", "at-2-0", "at-3-0", "at-4-0", "at-5-5"];
+        assert_eq!(keys(&world, "at-"), expected);
     });
 }
 
@@ -333,12 +335,13 @@ fn j_ascending_page() {
 fn j_journal_larger_than_a_page() {
     in_virtual_time(async {
         let world = world_of_texts(TEXT);
-        disturb(world.store(), [(Update, "table/values/at-3-*", Fault::CrashAfter)]);
-        dies(&world, world.call(four_slots()).key("r")).await;
+        disturb(world.store(), [(Update, "table/values/at-5-*", Fault::CrashAfter)]);
+        dies(&world, world.call(six_slots()).key("r")).await;
         let host = world.new_host();
         set_all(&host, &[("x", 5)]).await;
-        assert_eq!(host.call(four_slots()).key("r").await.unwrap(), 4 * TEXT as u64);
-        assert_eq!(keys(&host, "at-"), ["at-0-0", "at-1-0", "at-2-0", "at-3-0"]);
+        assert_eq!(host.call(six_slots()).key("r").await.unwrap(), ALL_TEXTS);
+        assert_eq!(keys(&host, "at-").len(), TEXTS_THERE);
+        assert!(keys(&host, "at-").iter().all(|key| key.ends_with("-0")));
     });
 }
 
@@ -347,24 +350,24 @@ fn j_journal_larger_than_a_page() {
 fn b_parts_without_their_slot() {
     in_virtual_time(async {
         let world = world_of_texts(TEXT);
-        let parts = std::iter::repeat_n((Update, "root/r/slot/*/*/*", Fault::None), 3);
+        let parts = std::iter::repeat_n((Update, "root/r/slot/*/*/*", Fault::None), 5);
         let slot = (Update, "root/r/slot/*", Fault::CrashBefore);
         disturb(world.store(), parts.chain([slot]));
         dies(&world, world.call(copy_texts()).key("r")).await;
         let host = world.new_host();
-        assert_eq!(host.call(copy_texts()).key("r").await.unwrap(), 4 * TEXT as u64);
-        assert_eq!(host.peek(VALUES, "got"), Some(4 * TEXT as u64));
+        assert_eq!(host.call(copy_texts()).key("r").await.unwrap(), ALL_TEXTS);
+        assert_eq!(host.peek(VALUES, "got"), Some(ALL_TEXTS));
     });
 }
 
 #[test]
 fn b_slots_of_several_parts_crashed_everywhere() {
-    const LENGTH: usize = 90_000;
+    const LENGTH: usize = 60_000;
     let setup = || world_of_texts(LENGTH);
     let run = async |world: &World| world.call(copy_texts()).await.unwrap();
     let check = |world: &World, replied: u64| {
-        assert_eq!(replied, 4 * LENGTH as u64);
-        assert_eq!(world.peek(VALUES, "scanned"), Some(4));
+        assert_eq!(replied, (TEXTS_THERE * LENGTH) as u64);
+        assert_eq!(world.peek(VALUES, "scanned"), Some(TEXTS_THERE as u64));
         assert_eq!(world.peek(VALUES, "got"), Some(replied));
         assert_eq!(keys(world, "replied-"), [format!("replied-{replied}")]);
     };

@@ -21,7 +21,7 @@ mod spills;
 use std::future::IntoFuture;
 
 use beldi::testing::{Fault, FaultyStore, Gate, RequestKind, World, WorldCall};
-use beldi::{App, Limits, Ssf, Table};
+use beldi::{App, Ssf, Table};
 
 const VALUES: Table<str, u64> = Table::new("values");
 const TEXTS: Table<str, String> = Table::new("texts");
@@ -33,8 +33,7 @@ async fn set((key, value): (String, u64)) {
 }
 
 fn app() -> App {
-    let app = App::new("counterexamples").limits(Limits { marks: 2, ..Limits::default() }).ssf(set);
-    let app = calls::register(app);
+    let app = calls::register(App::new("counterexamples").ssf(set));
     let app = journal::register(app);
     rows::register(app)
 }

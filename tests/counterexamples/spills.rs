@@ -1,4 +1,4 @@
-//! The linked DAAL (e). Heads hold two marks here.
+//! The linked DAAL: full heads, older rows, helpers (e).
 
 use std::collections::BTreeMap;
 use std::future::IntoFuture;
@@ -6,13 +6,18 @@ use std::sync::Arc;
 
 use beldi::store::{Key, MemoryStore, Row};
 use beldi::testing::RequestKind::{Query, Update};
-use beldi::testing::{Fault, FaultyStore, Gate, in_virtual_time};
+use beldi::testing::{Fault, FaultyStore, Gate, World, in_virtual_time};
 use beldi::{App, Limits};
 
 use crate::rows::swap;
-use crate::{VALUES, dies, disturb, held, set, set_all, world};
+use crate::{VALUES, app, dies, disturb, held, set, set_all};
 
 const ROOT: &str = "r";
+
+/// Heads hold two marks.
+fn world() -> World {
+    World::new(app().limits(Limits { marks: 2, ..Limits::default() }))
+}
 
 /// The root under test writes `x` once.
 macro_rules! write {
@@ -45,7 +50,7 @@ fn assert_each_mark_once(marks: &BTreeMap<String, usize>, expected: usize) {
 #[test]
 fn e_spilled_mark_is_found() {
     in_virtual_time(async {
-        let world = world(&[]);
+        let world = world();
         disturb(world.store(), [(Update, "table/values/x", Fault::CrashAfter)]);
         dies(&world, write!(world)).await;
         let host = world.new_host();
@@ -60,7 +65,7 @@ fn e_spilled_mark_is_found() {
 #[test]
 fn e_late_write_after_a_spill() {
     in_virtual_time(async {
-        let world = world(&[]);
+        let world = world();
         let gate = Gate::default();
         disturb(world.store(), [(Update, "table/values/x", Fault::WaitBefore(gate.clone()))]);
         let other = world.new_host();
@@ -77,7 +82,7 @@ fn e_late_write_after_a_spill() {
 #[test]
 fn e_mark_spilled_after_the_search() {
     in_virtual_time(async {
-        let world = world(&[]);
+        let world = world();
         let gate = Gate::default();
         set_all(&world, &[("x", 2), ("x", 3), ("x", 4)]).await;
         let searched = (Query, "older/values*", Fault::WaitAfter(gate.clone()));
@@ -97,7 +102,7 @@ fn e_mark_spilled_after_the_search() {
 fn e_two_spillers_copy_the_same_log() {
     for step in ["older/values*", "table/values/x"] {
         in_virtual_time(async {
-            let world = world(&[]);
+            let world = world();
             set_all(&world, &[("x", 2), ("x", 3)]).await;
             let gate = Gate::default();
             // The first update of the head is the write that finds it full, the second the swing.
@@ -117,7 +122,7 @@ fn e_two_spillers_copy_the_same_log() {
 #[test]
 fn e_crash_between_s1_and_s2() {
     in_virtual_time(async {
-        let world = world(&[]);
+        let world = world();
         set_all(&world, &[("x", 2), ("x", 3)]).await;
         disturb(world.store(), [(Update, "older/values*", Fault::CrashAfter)]);
         dies(&world, write!(world)).await;
@@ -133,7 +138,7 @@ fn e_crash_between_s1_and_s2() {
 #[test]
 fn e_failed_conditional_writes_count() {
     in_virtual_time(async {
-        let world = world(&[]);
+        let world = world();
         for n in 0..5 {
             assert!(!world.call(swap((7, n))).key(format!("swap-{n}")).await.unwrap());
             marks(world.stored(), 2);
