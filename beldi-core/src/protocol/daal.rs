@@ -319,35 +319,39 @@ impl Item<'_> {
     /// Moves the log of a full head to an older row; any writer may, several at once do no harm.
     async fn spill(&self, row: &Row) -> Result<()> {
         let generation = row.int(item::GENERATION).and_then(|g| u64::try_from(g).ok()).unwrap_or(0);
-        let before = row.int(item::SPILLED).and_then(|e| u64::try_from(e).ok()).unwrap_or(0);
-        let newest = marks(row).map(|(mark, ..)| mark.epoch()).fold(before, Epoch::max);
-        let mut copy = Update::when(Condition::absent(item::SPILLED)).set(item::SPILLED, newest);
-        copy.set.extend(marks(row).map(|(_, name, outcome)| (name.clone(), outcome.clone())));
-        let key = layout::older(self.table, self.key, generation);
-        let copied = match self.store.update(&key, &copy).await? {
-            Updated::Applied(copied) => copied,
-            Updated::Refused(copied) => copied.unwrap_or_default(),
-        };
-
+        let copy = self.copy(row, generation).await?;
         let still = match row.get(item::GENERATION) {
             Some(generation) => Condition::equals(item::GENERATION, generation.clone()),
             None => Condition::absent(item::GENERATION),
         };
-        let moved: Vec<String> = marks(&copied).map(|(_, name, _)| name.clone()).collect();
+        let copied: Vec<_> = marks(&copy).map(|(name, _, _)| name.clone()).collect();
+        let fewer = i64::try_from(copied.len()).unwrap_or(i64::MAX);
         let mut swing = Update::when(still)
             .set(item::GENERATION, generation + 1)
-            .add(item::MARKS, -i64::try_from(moved.len()).unwrap_or(i64::MAX));
-        let newest = copied.get(item::SPILLED).cloned();
-        swing.set.extend(newest.map(|epoch| (item::SPILLED.to_owned(), epoch)));
-        swing.remove = moved;
+            .set(item::SPILLED, copy.get(item::SPILLED).cloned().unwrap_or(Value::Int(0)))
+            .add(item::MARKS, -fewer);
+        swing.remove = copied;
         self.send(&swing).await?;
         Ok(())
     }
+
+    /// The older row of this generation: put here, or found as another helper put it.
+    async fn copy(&self, row: &Row, generation: u64) -> Result<Row> {
+        let before = row.int(item::SPILLED).and_then(|e| u64::try_from(e).ok()).unwrap_or(0);
+        let newest = marks(row).map(|(_, mark, _)| mark.epoch()).fold(before, Epoch::max);
+        let mut copy = Update::when(Condition::absent(item::SPILLED)).set(item::SPILLED, newest);
+        copy.set.extend(marks(row).map(|(name, _, outcome)| (name.clone(), outcome.clone())));
+        let key = layout::older(self.table, self.key, generation);
+        Ok(match self.store.update(&key, &copy).await? {
+            Updated::Applied(copy) => copy,
+            Updated::Refused(theirs) => theirs.unwrap_or_default(),
+        })
+    }
 }
 
-/// The marks in a row.
-fn marks(row: &Row) -> impl Iterator<Item = (Id, &String, &Value)> {
-    row.0.iter().filter_map(|(name, outcome)| Some((layout::parse_mark(name)?, name, outcome)))
+/// The marks in a row: attribute, mark, outcome.
+fn marks(row: &Row) -> impl Iterator<Item = (&String, Id, &Value)> {
+    row.0.iter().filter_map(|(name, outcome)| Some((name, layout::parse_mark(name)?, outcome)))
 }
 
 const OLDER_ROWS_PAGE: usize = 4;
