@@ -82,7 +82,7 @@ async fn copy_texts() -> u64 {
     let keys: Vec<_> = scanned.iter().map(|(key, _)| key.as_str()).collect();
     let got = TEXTS.get_many(keys).await.into_iter().flatten().map(|text| text.len());
     VALUES.put("got", &(got.sum::<usize>() as u64)).await;
-    let replied = all_texts().await.iter().map(|text| text.len()).sum::<usize>() as u64;
+    let replied = all_texts().await.iter().map(String::len).sum::<usize>() as u64;
     VALUES.put(&format!("replied-{replied}"), &1).await;
     replied
 }
