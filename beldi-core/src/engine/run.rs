@@ -1,8 +1,8 @@
 //! A root from its request to its one result: run, adopt and run again, finish, fail or park.
 //!
 //! An attempt that loses a slot is run again at once with the winner's log; each such turn finds at
-//! least one slot more, so it ends. What a run comes to is recorded by [`intent::finish`], first
-//! one wins, unless every run must come to the same: then it is recorded after the reply.
+//! least one slot more, so it ends. A registered run logs what it observed last before it replies;
+//! then every run must come to the same, and [`intent::finish`] may record it after the reply.
 
 use std::sync::Arc;
 
@@ -144,30 +144,22 @@ impl Run<'_> {
         let id = intent.instance(&self.service.name);
         let root = Arc::new(Instance::new(Arc::clone(attempt), id, self.handler, 0)?);
         let scope = Scope::new(Arc::clone(&root), Path::default());
-        let body = Scoped::new(scope, (self.handler.run)(intent.input.clone()));
+        let body = Scoped::new(Arc::clone(&scope), (self.handler.run)(intent.input.clone()));
         let result = attempt.drive(body).await?;
-        self.record(attempt, &root, result).await
+        if attempt.is_registered() {
+            root.before_reply(&scope.claim()).await?;
+            return Ok((result, true));
+        }
+        self.record(attempt, result).await
     }
 
-    async fn record(
-        &self,
-        attempt: &Attempt,
-        root: &Instance,
-        result: Value,
-    ) -> Result<(Value, bool), Stop> {
-        let store = &self.service.store;
-        if attempt.is_registered() {
-            if !root.has_unlogged() {
-                return Ok((result, true));
-            }
-            let first = intent::finish(store, &attempt.intent.request_key, &result).await?;
-            return Ok((first, false));
-        }
+    /// Nothing was changed: only an asker who chose the key relies on the reply.
+    async fn record(&self, attempt: &Attempt, result: Value) -> Result<(Value, bool), Stop> {
         if self.handler.read_only || !self.explicit {
             return Ok((result, false));
         }
         let done = Intent { state: State::Done(result.clone()), ..attempt.intent.clone() };
-        match intent::register(store, &done, None).await? {
+        match intent::register(&self.service.store, &done, None).await? {
             Registered::Mine => Ok((result, false)),
             Registered::Theirs(_) => Err(Stop::Adopt),
         }

@@ -18,11 +18,12 @@
 //! epoch ever spilled (my mark is no older than I am); or I have searched the older rows of this
 //! very generation. Without the last, an attempt could write again what a spill moved out of sight.
 //!
-//! **Spill.** A full head refuses every new mark, so its log is frozen until the swing, and all
-//! helpers copy the same bytes: (s1) put row *g* if absent, (s2) if the head's generation is still
-//! *g*, raise it, drop from the log what row *g* holds, remember the largest epoch. A crash between
-//! s1 and s2 leaves a head that is still full; the next writer repeats s1 (refused, and shown the
-//! row) and does s2. Whatever removes marks from a head must leave a full head alone.
+//! **Spill.** (s1) put row *g*, a copy of the log, if absent; (s2) if the head's generation is still
+//! *g*, raise it, remove the marks that row *g* now holds, remember its largest epoch. A crash between
+//! s1 and s2 leaves a head that is still full; the next writer repeats s1 (refused, the refusal shows
+//! the row) and does s2. Any number of writers help: whoever copied first, all remove what is in the
+//! copy, and a mark that a host with a larger capacity added after it stays. Whatever else removes
+//! marks from a head must leave a full head alone.
 
 use std::time::Duration;
 
