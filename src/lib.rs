@@ -91,7 +91,7 @@ pub use beldi_core::{Call, Handler, IntoHandler, ReadOnly, Sending, Ssf};
 #[doc(inline)]
 pub use beldi_core::{
     App, Host, HostCall, HostSend, InstanceState, InstanceStatus, Limits, MAX_CALL_DEPTH,
-    MAX_REQUEST_KEY, MAX_SLOT, MAX_UPDATE_RESULT, MAX_VALUE, Outside, RealOutside, Value,
+    MAX_REQUEST_KEY, MAX_UPDATE_RESULT, MAX_VALUE, Outside, RealOutside, Value,
 };
 #[doc(inline)]
 pub use beldi_core::{Error, Reason, Result};

@@ -164,7 +164,8 @@ pub enum Error {
     },
     /// No SSF of that name: register it with `App::ssf`.
     #[error(
-        "service `{service}` has no SSF `{ssf}`; it has {known}. Register it with `App::ssf({ssf})`"
+        "service `{service}` has no SSF `{ssf}`; it has {}. Register it with `App::ssf({ssf})`",
+        if known.is_empty() { "none" } else { known }
     )]
     UnknownSsf {
         /// The service asked.

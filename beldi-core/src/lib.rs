@@ -30,10 +30,15 @@ pub mod store;
 pub mod testing;
 mod value;
 
-pub use api::*;
+pub use api::{
+    App, Branch, Call, Delete, Effect, FieldPath, Get, GetMany, Handler, IntoHandler, Join,
+    JoinAll, Key, KeyFor, Now, Operation, Prefix, Put, Random, RandomValue, ReadOnly,
+    ReadOnlyBranch, ReadOnlyOperation, Scan, Sending, Ssf, Table, Update, Uuid, When, WriteWhen,
+    effect, field, join, join_all, now, random, uuid,
+};
 pub use error::{Error, Reason, Result};
 pub use host::{Host, HostCall, HostSend, InstanceState, InstanceStatus};
-pub use limits::*;
+pub use limits::{Limits, MAX_CALL_DEPTH, MAX_REQUEST_KEY, MAX_UPDATE_RESULT, MAX_VALUE};
 pub use outside::{Outside, RealOutside};
 pub use value::Value;
 

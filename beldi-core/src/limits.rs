@@ -4,20 +4,22 @@ use std::time::Duration;
 
 use crate::store::MAX_ROW;
 
-/// The largest value of an item, in bytes (as [`Value::size`](crate::Value::size) counts): a row,
-/// less the room its head needs for marks. What is over parks the instance. See
-/// [`Reason`](crate::Reason).
+/// The largest value of an item, in bytes as [`Value::size`](crate::Value::size) counts: a row, less
+/// the room its head needs for marks.
+///
+/// A larger one parks the instance. See [`Reason`](crate::Reason).
 pub const MAX_VALUE: usize = MAX_ROW - 24 * 1024;
-/// The largest result an `update` closure may return, in bytes: it is stored with the mark. What is
-/// over parks the instance. See [`Reason`](crate::Reason).
+/// The largest result an `update` closure may return, in bytes: it is stored with the mark.
+///
+/// A larger one parks the instance. See [`Reason`](crate::Reason).
 pub const MAX_UPDATE_RESULT: usize = 1024;
-/// The most bytes of observations a journal slot keeps in one row; what is over goes into rows
-/// beside it, so this limits nothing a user sees. See [`MAX_ROW`](crate::store::MAX_ROW).
-pub const MAX_SLOT: usize = 320 * 1024;
+/// The most bytes of observations a journal slot keeps in one row; what is over goes into parts.
+pub(crate) const MAX_SLOT: usize = 320 * 1024;
 /// The longest request key, in bytes. See [`Error::BadKey`](crate::Error::BadKey).
 pub const MAX_REQUEST_KEY: usize = 256;
-/// The deepest chain of calls inside a service. What is over parks the instance. See
-/// [`Reason`](crate::Reason).
+/// The deepest chain of calls inside a service.
+///
+/// A deeper one parks the instance. See [`Reason`](crate::Reason).
 pub const MAX_CALL_DEPTH: u32 = 64;
 
 /// What an [`App`](crate::App) allows; every field has a sensible default.

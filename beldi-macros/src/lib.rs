@@ -27,14 +27,21 @@ use crate::pipeline::Word;
 
 /// Makes a stateful serverless function of an async function.
 ///
-/// ```ignore
+/// ```
+/// const ROOMS: beldi::Table<str, u32> = beldi::Table::new("rooms");
+///
 /// #[beldi::ssf]
-/// pub async fn reserve_room(hotel: String) -> Result<(), SoldOut> {
-///     let mut room = ROOMS.get(&hotel).await.ok_or(SoldOut)?;
-///     room.free = room.free.checked_sub(1).ok_or(SoldOut)?;
-///     ROOMS.put(&hotel, &room).await;
-///     Ok(())
+/// pub async fn reserve_room(hotel: String) -> Result<u32, String> {
+///     let free = ROOMS.get(&hotel).await.ok_or("no such hotel")?;
+///     let left = free.checked_sub(1).ok_or("sold out")?;
+///     ROOMS.put(&hotel, &left).await;
+///     Ok(left)
 /// }
+/// # use beldi::testing::{World, in_virtual_time};
+/// # in_virtual_time(async {
+/// # let world = World::new(beldi::App::new("travel").ssf(reserve_room)).row(ROOMS, "ritz", &3);
+/// # assert_eq!(world.call(reserve_room("ritz".into())).await.unwrap(), Ok(2));
+/// # });
 /// ```
 ///
 /// Afterwards `reserve_room(hotel)` is a call, which other SSFs await or `send`, and
@@ -49,7 +56,7 @@ use crate::pipeline::Word;
 ///   the other where they are awaited, or side by side in `beldi::join` and `beldi::join_all`.
 /// - Async closures and nested items are the outside world and stay as they are; that is where
 ///   `beldi::effect("name", async |key| ..)` does its work.
-/// - What differs from one execution to the next (clocks, random numbers, threads, environment,
+/// - What differs from one attempt to the next (clocks, random numbers, threads, environment,
 ///   statics, the order of hash maps) is an error where it is written; clippy's
 ///   `disallowed_methods` and `disallowed_types` are denied and find more. Neither sees into the
 ///   functions that the body calls.
@@ -62,7 +69,10 @@ use crate::pipeline::Word;
 /// - `service = ".."`: the function runs in that service. A signature that ends in `;` is its typed
 ///   client:
 ///
-///   ```ignore
+///   ```
+///   # type Bill = u64;
+///   # type Receipt = u64;
+///   # type Declined = String;
 ///   #[beldi::ssf(service = "payments")]
 ///   pub async fn charge(bill: Bill) -> Result<Receipt, Declined>;
 ///   ```
@@ -74,11 +84,23 @@ pub fn ssf(options: TokenStream, item: TokenStream) -> TokenStream {
 
 /// Makes an async helper whose awaits are steps of whoever awaits it.
 ///
-/// ```ignore
+/// ```
+/// const ROOMS: beldi::Table<str, u32> = beldi::Table::new("rooms");
+///
 /// #[beldi::part]
 /// async fn free(hotel: &str) -> u32 {
-///     ROOMS.get(hotel).await.map_or(0, |room| room.free)
+///     ROOMS.get(hotel).await.unwrap_or(0)
 /// }
+///
+/// #[beldi::ssf]
+/// pub async fn free_in_both() -> u32 {
+///     free("ritz").await + free("savoy").await
+/// }
+/// # use beldi::testing::{World, in_virtual_time};
+/// # in_virtual_time(async {
+/// # let world = World::new(beldi::App::new("travel").ssf(free_in_both)).row(ROOMS, "ritz", &3);
+/// # assert_eq!(world.call(free_in_both()).await.unwrap(), 3);
+/// # });
 /// ```
 ///
 /// The body is that of an [`ssf`](macro@ssf). The signature is free: a part may be generic, borrow,

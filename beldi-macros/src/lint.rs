@@ -1,4 +1,4 @@
-//! Reads a body for what the types cannot see: names of things that differ from one execution of an
+//! Reads a body for what the types cannot see: names of things that differ from one attempt of an
 //! instance to the next, and awaits inside macro calls.
 //!
 //! Nested items and async closures are the outside world and are not read.
@@ -58,7 +58,7 @@ impl<'a> Visit<'a> for Lint<'_> {
         if let Item::Static(item) = item {
             self.errors.push(
                 &item.ident,
-                "a `static` is shared by the executions on one machine and lost with it: \
+                "a `static` is shared by the attempts on one machine and lost with it: \
                  keep state in a `beldi::Table`, and what never changes in a `const`",
             );
         }

@@ -22,7 +22,7 @@ const RULES: &[Rule] = &[
             "Timestamp::now",
             "Zoned::now",
         ],
-        advice: "differs between executions of one instance: write `beldi::now().await`",
+        advice: "differs between attempts of one instance: write `beldi::now().await`",
     },
     Rule {
         names: &[
@@ -34,11 +34,11 @@ const RULES: &[Rule] = &[
             "Uuid::now_v6",
             "Uuid::now_v7",
         ],
-        advice: "differs between executions of one instance: write `beldi::uuid().await`",
+        advice: "differs between attempts of one instance: write `beldi::uuid().await`",
     },
     Rule {
         names: &["rand::*", "fastrand::*", "getrandom::*", "thread_rng", "OsRng"],
-        advice: "differs between executions of one instance: write `beldi::random::<u64>().await`",
+        advice: "differs between attempts of one instance: write `beldi::random::<u64>().await`",
     },
     Rule {
         names: &[
@@ -65,16 +65,16 @@ const RULES: &[Rule] = &[
     },
     Rule {
         names: &["env::var", "env::var_os", "env::vars", "env::vars_os", "std::env::*"],
-        advice: "may differ between executions of one instance: pass it in the input, \
+        advice: "may differ between attempts of one instance: pass it in the input, \
                  or read it in `beldi::effect(\"name\", async |key| ..)`",
     },
     Rule {
         names: &["HashMap", "hash_map"],
-        advice: "is read in another order in every execution: write `BTreeMap`",
+        advice: "is read in another order in every attempt: write `BTreeMap`",
     },
     Rule {
         names: &["HashSet", "hash_set"],
-        advice: "is read in another order in every execution: write `BTreeSet`",
+        advice: "is read in another order in every attempt: write `BTreeSet`",
     },
 ];
 

@@ -5,8 +5,9 @@ use std::ops::RangeFull;
 
 use uuid::Uuid;
 
-/// What a [`Table`](crate::Table) can be keyed by. A key is stored as text that sorts as the values
-/// do:
+/// What a [`Table`](crate::Table) can be keyed by.
+///
+/// A key is stored as text that sorts as the values do:
 ///
 /// | key | text |
 /// |---|---|

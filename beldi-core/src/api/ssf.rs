@@ -10,8 +10,9 @@ use super::{decode, encode};
 use crate::error::Reason;
 use crate::value::Value;
 
-/// A stateful serverless function: what `#[beldi::ssf]` makes of an async function. The type has the
-/// function's name.
+/// A stateful serverless function: what `#[beldi::ssf]` makes of an async function.
+///
+/// The type has the function's name.
 ///
 /// ```
 /// use beldi::Ssf;

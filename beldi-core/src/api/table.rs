@@ -186,7 +186,7 @@ impl<V: DeserializeOwned> Item<V> {
     }
 }
 
-/// See [`Table::get`].
+/// A read of one item: see [`Table::get`].
 #[derive(Debug)]
 #[must_use = "an operation does nothing until it is awaited"]
 pub struct Get<V> {
@@ -204,7 +204,7 @@ impl<V: DeserializeOwned + Send> Operation for Get<V> {
 
 impl<V: DeserializeOwned + Send> ReadOnlyOperation for Get<V> {}
 
-/// See [`Table::get_many`].
+/// A read of many items: see [`Table::get_many`].
 #[derive(Debug)]
 #[must_use = "an operation does nothing until it is awaited"]
 pub struct GetMany<V> {
@@ -274,8 +274,8 @@ macro_rules! changes {
     )*};
 }
 changes! {
-    Put "See [`Table::put`].";
-    Delete "See [`Table::delete`].";
+    Put "A write of one item: see [`Table::put`].";
+    Delete "The removal of one item: see [`Table::delete`].";
 }
 
 /// A put or delete under a condition: awaiting it tells whether it happened. See [`When`].
@@ -295,7 +295,7 @@ impl Operation for WriteWhen {
     }
 }
 
-/// See [`Table::update`].
+/// A change of one item: see [`Table::update`].
 #[must_use = "an operation does nothing until it is awaited"]
 pub struct Update<V, F> {
     item: Item<V>,
@@ -330,7 +330,7 @@ where
     }
 }
 
-/// See [`Table::scan`].
+/// A read of all items under a prefix: see [`Table::scan`].
 #[must_use = "an operation does nothing until it is awaited"]
 pub struct Scan<K: ?Sized, V> {
     table: &'static str,

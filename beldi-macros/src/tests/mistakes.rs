@@ -99,12 +99,12 @@ fn the_lint_reads_paths_wherever_they_stand() {
     };
     assert_debug_snapshot!(body_messages(&body), @r#"
     [
-        "`std::time::Instant::now` differs between executions of one instance: write `beldi::now().await`",
-        "`HashMap` is read in another order in every execution: write `BTreeMap`",
-        "`HashSet` is read in another order in every execution: write `BTreeSet`",
-        "`rand::random` differs between executions of one instance: write `beldi::random::<u64>().await`",
+        "`std::time::Instant::now` differs between attempts of one instance: write `beldi::now().await`",
+        "`HashMap` is read in another order in every attempt: write `BTreeMap`",
+        "`HashSet` is read in another order in every attempt: write `BTreeSet`",
+        "`rand::random` differs between attempts of one instance: write `beldi::random::<u64>().await`",
         "`tokio::task::spawn` starts work that no replay knows of: run branches with `beldi::join(a, b)`, or start another SSF with `f(input).send().await`",
-        "`chrono::Utc::now` differs between executions of one instance: write `beldi::now().await`",
+        "`chrono::Utc::now` differs between attempts of one instance: write `beldi::now().await`",
     ]
     "#);
 }
