@@ -7,8 +7,8 @@ use crate::store::StoreError;
 
 /// Why an instance was parked, or why an attempt failed.
 ///
-/// The codes of bugs and limits, which park the instance at once: retrying would not help, a person
-/// has to look.
+/// The codes of bugs and limits, which park the instance at once (or, where it has changed nothing
+/// yet, are told as [`Error::Failed`]): retrying would not help, a person has to look.
 ///
 /// | code | what happened | what to do |
 /// |---|---|---|

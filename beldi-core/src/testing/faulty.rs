@@ -230,6 +230,28 @@ impl FaultyStore {
 
     /// Lets every request take this long; with a fixed latency and virtual time, elapsed time
     /// counts sequential round trips.
+    ///
+    /// ```
+    /// use std::time::Duration;
+    ///
+    /// use beldi::testing::{World, in_virtual_time};
+    ///
+    /// const ROOMS: beldi::Table<str, u32> = beldi::Table::new("rooms");
+    ///
+    /// #[beldi::ssf(read_only)]
+    /// async fn left() -> u32 {
+    ///     let (ritz, savoy) = beldi::join(ROOMS.get("ritz"), ROOMS.get("savoy")).await;
+    ///     ritz.unwrap_or(0) + savoy.unwrap_or(0)
+    /// }
+    ///
+    /// in_virtual_time(async {
+    ///     let world = World::new(beldi::App::new("travel").ssf(left));
+    ///     world.store().latency(|| Duration::from_millis(1));
+    ///     let began = world.now();
+    ///     world.call(left()).await.unwrap();
+    ///     assert_eq!(world.now() - began, 1, "two reads, side by side");
+    /// });
+    /// ```
     pub fn latency(&self, latency: impl FnMut() -> Duration + Send + 'static) {
         *lock(&self.latency) = Box::new(latency);
     }

@@ -92,6 +92,44 @@ impl World {
 
     /// The same world through a host with another build of the app, as after a deployment.
     ///
+    /// ```
+    /// use beldi::testing::{World, in_virtual_time};
+    /// use beldi::{App, Error, Handler, InstanceState, Limits, Table};
+    ///
+    /// const ROOMS: Table<str, u32> = Table::new("rooms");
+    ///
+    /// mod old {
+    ///     #[beldi::ssf]
+    ///     pub async fn close_hotel(hotel: String) {
+    ///         super::ROOMS.put(&hotel, &0).await;
+    ///         panic!("the rest is not written yet");
+    ///     }
+    /// }
+    ///
+    /// mod new {
+    ///     #[beldi::ssf]
+    ///     pub async fn close_hotel(hotel: String) {
+    ///         super::ROOMS.put(&hotel, &0).await;
+    ///     }
+    /// }
+    ///
+    /// # fn main() {
+    /// in_virtual_time(async {
+    ///     let limits = Limits { attempts: 1, ..Limits::default() };
+    ///     let world = World::new(App::new("travel").ssf(old::close_hotel).limits(limits));
+    ///     let parked = world.call(old::close_hotel("ritz".into())).key("k").await;
+    ///     assert!(matches!(parked, Err(Error::Parked { .. })));
+    ///
+    ///     // The new code takes the same steps up to there, and may go on.
+    ///     let app = App::new("travel").ssf(new::close_hotel);
+    ///     let world = world.deploy(app.compatible(new::close_hotel, old::close_hotel::CODE));
+    ///     world.resume("k").await.unwrap();
+    ///     world.settle().await.unwrap();
+    ///     assert_eq!(world.instance("k").await.unwrap().state, InstanceState::Done);
+    /// });
+    /// # }
+    /// ```
+    ///
     /// # Panics
     ///
     /// If two SSFs of the app have one name.
