@@ -16,7 +16,7 @@ use crate::store::StoreError;
 /// | `unencodable_value` | a value cannot be stored, such as NaN, or lists nested more than 31 deep | change the type |
 /// | `value_too_large` | a value is over [`MAX_VALUE`](crate::MAX_VALUE) | store it in pieces, or elsewhere |
 /// | `update_result_too_large` | the closure of an update returned more than [`MAX_UPDATE_RESULT`](crate::MAX_UPDATE_RESULT) | return less |
-/// | `row_too_large`, `invalid_key` | a row or key is over a limit of the store | shorten it |
+/// | `row_too_large`, `invalid_key` | a row or key is over a limit of the store; an input and its result share a row | shorten it |
 /// | `foreign_key` | a scanned table holds another kind of keys | correct the type |
 /// | `call_depth` | calls are nested deeper than [`MAX_CALL_DEPTH`](crate::MAX_CALL_DEPTH) | end the recursion |
 /// | `read_only` | a `read_only` SSF asks for an effect | take `read_only` away |
