@@ -148,6 +148,27 @@ fn files_stay_short_enough_to_be_read() {
     }
 }
 
+/// The names in the `pub use` lists of a file.
+fn exports(path: &Path) -> Vec<String> {
+    let (_, code) = sources(path).remove(0);
+    let lists = code.split("pub use ").skip(1).filter_map(|list| list.split(';').next());
+    let words = lists.flat_map(|list| list.split([':', '{', '}', ',', ' ', '\n']));
+    words.filter(|word| !word.is_empty()).map(str::to_owned).collect()
+}
+
+#[test]
+fn the_facade_lists_what_the_core_exports() {
+    let facade = exports(&root().join("src/lib.rs"));
+    for name in exports(&core().join("lib.rs")) {
+        let is_module = core().join(&name).exists() || core().join(format!("{name}.rs")).exists();
+        let is_hidden = ["private", "as"].contains(&&*name);
+        assert!(
+            is_module || is_hidden || facade.contains(&name),
+            "`beldi` does not export `{name}`"
+        );
+    }
+}
+
 /// Modules whose top-level public items a user meets.
 const PUBLIC: [&str; 8] =
     ["api", "host", "store", "testing", "error.rs", "limits.rs", "outside.rs", "value.rs"];

@@ -189,7 +189,9 @@ impl Step {
         let ssf = handler.name;
         let depth = self.instance.depth + 1;
         if depth > MAX_CALL_DEPTH {
-            let text = format!("calls are nested more than {MAX_CALL_DEPTH} deep at `{ssf}`");
+            let text = format!(
+                "calls are nested more than {MAX_CALL_DEPTH} deep at `{ssf}`: end the recursion, or `send`"
+            );
             return Err(bug("call_depth", text));
         }
         let id = self.instance.id.callee(&self.path, ssf);

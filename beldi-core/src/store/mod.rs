@@ -253,7 +253,7 @@ pub enum StoreError {
     },
     /// A part of the key is empty or too long.
     #[error(
-        "key {key} is empty or too long: a partition key has 1 to {MAX_PARTITION_KEY} bytes, a sort key 1 to {MAX_SORT_KEY}"
+        "key {key} has a part that is empty or too long: a partition key has 1 to {MAX_PARTITION_KEY} bytes, a sort key 1 to {MAX_SORT_KEY}"
     )]
     InvalidKey {
         /// The key.
