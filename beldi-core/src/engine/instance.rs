@@ -94,11 +94,6 @@ impl Instance {
         self.pending().entries.push(entry);
     }
 
-    /// Whether an observation is not logged yet.
-    pub(crate) fn has_unlogged(&self) -> bool {
-        self.pending().observed
-    }
-
     /// Makes way for an effect that changes a row or leaves the service: everything observed is
     /// logged, the root is registered.
     pub(crate) async fn before_effect(&self) -> Result<(), Stop> {
@@ -107,6 +102,12 @@ impl Instance {
 
     /// Makes way for a call of an SSF that may have effects: everything observed is logged.
     pub(crate) async fn before_call(&self) -> Result<(), Stop> {
+        self.flush(false).await
+    }
+
+    /// Makes way for a reply: everything it follows from is logged. An attempt that saw other things
+    /// may have had effects where this one had none; who loses the slot goes on with the winner's.
+    pub(crate) async fn before_reply(&self) -> Result<(), Stop> {
         self.flush(false).await
     }
 

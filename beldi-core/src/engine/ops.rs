@@ -5,7 +5,7 @@
 //! | get, get_many, scan, now | – | observed |
 //! | put, delete, update | log what was observed, register the root | outcome noted |
 //! | call of a read-only SSF | – | observed |
-//! | call of another SSF | log what was observed | observed |
+//! | call of another SSF | log what was observed | log what the callee observed last; observed |
 //! | send, effect | log what was observed, register the root | outcome noted; observed |
 //!
 //! `uuid` and `random` store nothing: they are computed from the instance and the path.
@@ -181,9 +181,13 @@ impl Step {
                 return Err(bug("call_depth", text));
             }
             let id = self.instance.id.callee(&self.path, ssf);
-            let callee = Instance::new(Arc::clone(attempt), id, handler, depth)?;
-            let scope = Scope::new(Arc::new(callee), Path::default());
-            Scoped::new(scope, (handler.run)(input)).await.map_err(Stop::Park)
+            let callee = Arc::new(Instance::new(Arc::clone(attempt), id, handler, depth)?);
+            let scope = Scope::new(Arc::clone(&callee), Path::default());
+            let output = Scoped::new(scope, (handler.run)(input)).await.map_err(Stop::Park)?;
+            if !handler.read_only && !self.is_raw() {
+                callee.before_reply().await?;
+            }
+            Ok(output)
         };
         self.observe(&what, call).await
     }

@@ -2,7 +2,7 @@
 //!
 //! An attempt that loses a slot is run again at once with the winner's log; each such turn finds at
 //! least one slot more, so it ends. What a run comes to is recorded by [`intent::finish`], first
-//! one wins, unless every run must come to the same: then it is recorded after the reply.
+//! one wins, after the reply: all it follows from is logged, so every run comes to the same.
 
 use std::sync::Arc;
 
@@ -157,11 +157,8 @@ impl Run<'_> {
     ) -> Result<(Value, bool), Stop> {
         let store = &self.service.store;
         if attempt.is_registered() {
-            if !root.has_unlogged() {
-                return Ok((result, true));
-            }
-            let first = intent::finish(store, &attempt.intent.request_key, &result).await?;
-            return Ok((first, false));
+            root.before_reply().await?;
+            return Ok((result, true));
         }
         if self.handler.read_only || !self.explicit {
             return Ok((result, false));

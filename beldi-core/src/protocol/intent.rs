@@ -11,7 +11,7 @@
 //!    Conditional on the lease it saw; of two collectors one wins. A crash after it: the lease ends.
 //! 3. **finish**: state and result, unless already done. The first result stays; every later
 //!    attempt returns it. A crash before it: another attempt comes to the same point, for all the
-//!    result depends on is logged or is decided by this very update.
+//!    result depends on is logged.
 //! 4. **fail**, **park**, **resume**: bookkeeping on a row that is not done; losing one costs a wait.
 
 use crate::error::Reason;
