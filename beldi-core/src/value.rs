@@ -85,13 +85,25 @@ impl Value {
     pub fn compare(&self, other: &Self) -> Option<Ordering> {
         match (self, other) {
             (Self::Int(a), Self::Int(b)) => Some(a.cmp(b)),
-            (Self::Int(a), Self::Float(b)) => (*a as f64).partial_cmp(b),
-            (Self::Float(a), Self::Int(b)) => a.partial_cmp(&(*b as f64)),
+            (Self::Int(a), Self::Float(b)) => compare_exactly(*a, *b),
+            (Self::Float(a), Self::Int(b)) => compare_exactly(*b, *a).map(Ordering::reverse),
             (Self::Float(a), Self::Float(b)) => a.partial_cmp(b),
             (Self::Text(a), Self::Text(b)) => Some(a.cmp(b)),
             (Self::Bytes(a), Self::Bytes(b)) => Some(a.cmp(b)),
             _ => None,
         }
+    }
+}
+
+/// Compares without rounding the whole number, as a store of decimal numbers does.
+fn compare_exactly(int: i128, float: f64) -> Option<Ordering> {
+    if float.is_nan() {
+        return None;
+    }
+    // The cast cuts the fraction off, and keeps what is too large as large as possible.
+    match int.cmp(&(float as i128)) {
+        Ordering::Equal => 0.0.partial_cmp(&float.fract()),
+        unequal => Some(unequal),
     }
 }
 

@@ -11,6 +11,7 @@ use futures_util::future::{Either, poll_fn, select};
 
 use super::Service;
 use crate::error::Reason;
+use crate::limits::MAX_SLOT;
 use crate::protocol::daal::Refusal;
 use crate::protocol::intent::{self, Intent, Registered};
 use crate::protocol::journal::{Journal, Slot, encoded_size};
@@ -35,9 +36,11 @@ pub(crate) enum Stop {
 impl From<StoreError> for Stop {
     fn from(error: StoreError) -> Self {
         match error {
-            StoreError::Unavailable(_) | StoreError::InUse { .. } | StoreError::Io(_) => {
-                Self::Halt(error)
-            }
+            StoreError::Unavailable(_)
+            | StoreError::Io(_)
+            | StoreError::InUse { .. }
+            | StoreError::Foreign { .. }
+            | StoreError::TooNew { .. } => Self::Halt(error),
             StoreError::RowTooLarge { .. } => Self::park("row_too_large", error),
             StoreError::InvalidKey { .. } => Self::park("invalid_key", error),
             StoreError::Corrupt(_) => Self::park("corrupt_row", error),
@@ -107,21 +110,15 @@ impl Attempt {
         self.registered.load(Ordering::Acquire)
     }
 
-    /// Registers the root if it is not, with the slot if there is one and room for it; tells
-    /// whether the slot went along.
-    pub(crate) async fn register(&self, first: Option<&Slot>) -> Result<bool, Stop> {
+    /// Registers the root if it is not, with the slot if there is room for it; tells whether the
+    /// slot went along.
+    pub(crate) async fn register(&self, slot: &Slot) -> Result<bool, Stop> {
         let _one_at_a_time = self.registering.lock().await;
         if self.is_registered() {
             return Ok(false);
         }
-        let first = match first {
-            Some(slot)
-                if encoded_size(&slot.entries)? + self.intent.input.size() < ROOM_FOR_FIRST =>
-            {
-                Some(slot)
-            }
-            _ => None,
-        };
+        let size = encoded_size(slot)? + self.intent.input.size();
+        let first = (size < MAX_SLOT).then_some(slot);
         let intent = Intent { next: self.service.lease(), ..self.intent.clone() };
         match intent::register(&self.service.store, &intent, first).await? {
             Registered::Mine => {
@@ -171,9 +168,6 @@ impl Attempt {
         }
     }
 }
-
-/// An input and a first slot together larger than this are written apart.
-const ROOM_FOR_FIRST: usize = crate::limits::MAX_SLOT;
 
 fn panicked(panic: &(dyn std::any::Any + Send)) -> Reason {
     let text = panic.downcast_ref::<&str>().copied();

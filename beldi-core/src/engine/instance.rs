@@ -96,45 +96,46 @@ impl Instance {
 
     /// Makes way for an effect that changes a row or leaves the service: everything observed is
     /// logged, the root is registered.
-    pub(crate) async fn before_effect(&self) -> Result<(), Stop> {
-        self.flush(true).await
+    pub(crate) async fn before_effect(&self, at: &Path) -> Result<(), Stop> {
+        self.flush(at, true).await
     }
 
     /// Makes way for a call of an SSF that may have effects: everything observed is logged.
-    pub(crate) async fn before_call(&self) -> Result<(), Stop> {
-        self.flush(false).await
+    pub(crate) async fn before_call(&self, at: &Path) -> Result<(), Stop> {
+        self.flush(at, false).await
     }
 
     /// Makes way for a reply: everything it follows from is logged. An attempt that saw other things
     /// may have had effects where this one had none; who loses the slot goes on with the winner's.
-    pub(crate) async fn before_reply(&self) -> Result<(), Stop> {
-        self.flush(false).await
+    pub(crate) async fn before_reply(&self, at: &Path) -> Result<(), Stop> {
+        self.flush(at, false).await
     }
 
-    async fn flush(&self, register: bool) -> Result<(), Stop> {
+    async fn flush(&self, at: &Path, register: bool) -> Result<(), Stop> {
         let mut next_slot = self.next_slot.lock().await;
         let entries = self.take_unlogged();
-        let slot = (!entries.is_empty()).then(|| Slot {
+        let register = register && !self.attempt.is_registered();
+        if entries.is_empty() && !register {
+            return Ok(());
+        }
+        let slot = Slot {
             instance: self.id,
             number: *next_slot,
             code: self.code,
             by: self.attempt.by.clone(),
+            reached: at.clone(),
             entries,
-        });
-        if slot.is_none() && (!register || self.attempt.is_registered()) {
-            return Ok(());
-        }
-        let went_along =
-            !self.attempt.is_registered() && self.attempt.register(slot.as_ref()).await?;
-        let Some(slot) = slot else { return Ok(()) };
-        if !went_along {
+        };
+        let went_along = !self.attempt.is_registered() && self.attempt.register(&slot).await?;
+        if went_along {
+            *next_slot += 1;
+        } else if !slot.entries.is_empty() {
             let Attempt { service, intent, .. } = &*self.attempt;
             match journal::append(&service.store, &intent.request_key, &slot).await? {
-                Appended::Mine => {}
+                Appended::Mine => *next_slot += 1,
                 Appended::Theirs => return Err(Stop::Adopt),
             }
         }
-        *next_slot += 1;
         Ok(())
     }
 

@@ -173,7 +173,7 @@ impl Step {
             let handler = handler.map_err(|error| bug("unknown_ssf", error.to_string()))?;
             if !handler.read_only && !self.is_raw() {
                 self.may_have_effects(&what)?;
-                self.instance.before_call().await?;
+                self.instance.before_call(&self.path).await?;
             }
             let depth = self.instance.depth + 1;
             if depth > MAX_CALL_DEPTH {
@@ -183,9 +183,10 @@ impl Step {
             let id = self.instance.id.callee(&self.path, ssf);
             let callee = Arc::new(Instance::new(Arc::clone(attempt), id, handler, depth)?);
             let scope = Scope::new(Arc::clone(&callee), Path::default());
-            let output = Scoped::new(scope, (handler.run)(input)).await.map_err(Stop::Park)?;
+            let body = Scoped::new(Arc::clone(&scope), (handler.run)(input));
+            let output = body.await.map_err(Stop::Park)?;
             if !handler.read_only && !self.is_raw() {
-                callee.before_reply().await?;
+                callee.before_reply(&scope.claim()).await?;
             }
             Ok(output)
         };
@@ -295,7 +296,7 @@ impl Step {
             return Ok(());
         }
         self.may_have_effects(what)?;
-        self.instance.before_effect().await
+        self.instance.before_effect(&self.path).await
     }
 
     fn recall(&self, what: &What) -> Result<Option<Value>, Stop> {

@@ -144,27 +144,22 @@ impl Run<'_> {
         let id = intent.instance(&self.service.name);
         let root = Arc::new(Instance::new(Arc::clone(attempt), id, self.handler, 0)?);
         let scope = Scope::new(Arc::clone(&root), Path::default());
-        let body = Scoped::new(scope, (self.handler.run)(intent.input.clone()));
+        let body = Scoped::new(Arc::clone(&scope), (self.handler.run)(intent.input.clone()));
         let result = attempt.drive(body).await?;
-        self.record(attempt, &root, result).await
-    }
-
-    async fn record(
-        &self,
-        attempt: &Attempt,
-        root: &Instance,
-        result: Value,
-    ) -> Result<(Value, bool), Stop> {
-        let store = &self.service.store;
         if attempt.is_registered() {
-            root.before_reply().await?;
+            root.before_reply(&scope.claim()).await?;
             return Ok((result, true));
         }
+        self.record(intent, result).await
+    }
+
+    /// The reply of a root without effects, recorded if the asker chose its key.
+    async fn record(&self, intent: &Intent, result: Value) -> Result<(Value, bool), Stop> {
         if self.handler.read_only || !self.explicit {
             return Ok((result, false));
         }
-        let done = Intent { state: State::Done(result.clone()), ..attempt.intent.clone() };
-        match intent::register(store, &done, None).await? {
+        let done = Intent { state: State::Done(result.clone()), ..intent.clone() };
+        match intent::register(&self.service.store, &done, None).await? {
             Registered::Mine => Ok((result, false)),
             Registered::Theirs(_) => Err(Stop::Adopt),
         }

@@ -85,14 +85,7 @@ impl Host {
     ///
     /// [`Error::UnknownInstance`], [`Error::BadRequest`] if it is not parked, or the store's.
     pub async fn resume(&self, key: &str) -> Result<()> {
-        let service = &self.shared.service;
-        let intent = intent::read(&service.store, key).await?;
-        let intent = intent.ok_or_else(|| Error::UnknownInstance { key: key.to_owned() })?;
-        if !intent::resume(&service.store, &intent, service.outside.now()).await? {
-            return Err(Error::BadRequest(format!("instance `{key}` is not parked")));
-        }
-        service.announce(key.to_owned());
-        Ok(())
+        resume(&self.shared.service, key).await
     }
 
     /// Stops beginning attempts, gives those that run up to `patience` to end, and closes.
@@ -119,4 +112,14 @@ impl fmt::Debug for Host {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Host").field("service", &self.shared.service.name).finish_non_exhaustive()
     }
+}
+
+pub(crate) async fn resume(service: &Service, key: &str) -> Result<()> {
+    let intent = intent::read(&service.store, key).await?;
+    let intent = intent.ok_or_else(|| Error::UnknownInstance { key: key.to_owned() })?;
+    if !intent::resume(&service.store, &intent, service.outside.now()).await? {
+        return Err(Error::BadRequest(format!("instance `{key}` is not parked")));
+    }
+    service.announce(key.to_owned());
+    Ok(())
 }

@@ -255,7 +255,7 @@ impl Item<'_> {
                 self.spill(row).await?;
                 Ok(Cleared::Spilled)
             }
-            Verdict::Older(generation) => match self.find_in_older_rows(mark).await? {
+            Verdict::Older(generation) => match self.find_in_older_rows(mark, *searched).await? {
                 Some(outcome) => Ok(Cleared::Marked(outcome)),
                 None => {
                     *searched = Some(generation);
@@ -284,9 +284,11 @@ impl Item<'_> {
         }
     }
 
-    /// Looks for the mark from the newest older row back to the first that ends before its epoch.
-    async fn find_in_older_rows(&self, mark: Id) -> Result<Option<Value>> {
+    /// Looks for the mark from the newest older row back to the first that ends before its epoch,
+    /// or that an earlier search has seen: older rows do not change.
+    async fn find_in_older_rows(&self, mark: Id, searched: Option<u64>) -> Result<Option<Value>> {
         let name = layout::mark(mark);
+        let seen = searched.map(|generation| layout::older(self.table, self.key, generation).sort);
         let mut query = Query {
             partition: layout::older_partition(self.table, self.key),
             prefix: String::new(),
@@ -296,11 +298,13 @@ impl Item<'_> {
         };
         loop {
             let page = self.store.query(&query).await?;
-            for (_, row) in &page.rows {
+            for (key, row) in &page.rows {
                 if let Some(outcome) = row.get(&name) {
                     return Ok(Some(outcome.clone()));
                 }
-                if row.int(item::SPILLED).is_some_and(|epoch| epoch < i128::from(mark.epoch())) {
+                let ends_before =
+                    row.int(item::SPILLED).is_some_and(|epoch| epoch < i128::from(mark.epoch()));
+                if ends_before || seen.as_ref().is_some_and(|seen| key.sort <= *seen) {
                     return Ok(None);
                 }
             }
@@ -339,7 +343,7 @@ impl Item<'_> {
     }
 }
 
-const OLDER_ROWS_PAGE: usize = 16;
+const OLDER_ROWS_PAGE: usize = 4;
 /// Conflicts an `update` answers at once, with the row the refusal brought, before it steps aside.
 const PATIENCE: u32 = 3;
 

@@ -14,7 +14,7 @@
 //! snapshot: read upwards, it could show slot 1 without slot 0 (counterexample (j)). A slot whose
 //! parts are not there yet is taken as not written; the next append of it is refused and reloads.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use serde::{Deserialize, Serialize};
 
@@ -82,6 +82,8 @@ pub(crate) struct Slot {
     pub(crate) number: u32,
     pub(crate) code: u64,
     pub(crate) by: String,
+    /// The step that asked for the slot: user code up to it has run.
+    pub(crate) reached: Path,
     pub(crate) entries: Vec<Entry>,
 }
 
@@ -89,6 +91,8 @@ pub(crate) struct Slot {
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Log {
     pub(crate) entries: BTreeMap<Path, Entry>,
+    /// The steps that asked for slots.
+    reached: BTreeSet<Path>,
     /// How many slots there are: the number of the next.
     pub(crate) slots: u32,
     /// The hash of the code that wrote them.
@@ -109,7 +113,7 @@ pub(crate) enum Appended {
 
 /// Appends a slot behind the last one known.
 pub(crate) async fn append(store: &dyn Store, request_key: &str, slot: &Slot) -> Result<Appended> {
-    let bytes = encode(&slot.entries)?;
+    let bytes = encode(slot)?;
     let (inline, parts) = split(&bytes);
     for (number, part) in (0..).zip(&parts) {
         let key = layout::part_row(request_key, slot.instance, slot.number, &slot.by, number);
@@ -208,8 +212,9 @@ impl Loading {
             }
         }
         bytes.extend(inline);
-        let entries = decode(&bytes).ok_or_else(damaged)?;
-        Ok(Some(Slot { instance, number, code: code.ok_or_else(damaged)?, by, entries }))
+        let (reached, entries) = decode(&bytes).ok_or_else(damaged)?;
+        let code = code.ok_or_else(damaged)?;
+        Ok(Some(Slot { instance, number, code, by, reached, entries }))
     }
 
     fn finish(mut self) -> Result<(Option<Intent>, Journal)> {
@@ -232,14 +237,17 @@ impl Log {
             }
             log.slots += 1;
             log.code = slot.code;
+            log.reached.insert(slot.reached);
             log.entries.extend(slot.entries.into_iter().map(|entry| (entry.path.clone(), entry)));
         }
         log
     }
 
-    /// Whether a step at or inside `path` is logged.
+    /// Whether user code has run up to a step at or inside `path`.
     pub(crate) fn reaches(&self, path: &Path) -> bool {
-        self.entries.range(path..).next().is_some_and(|(next, _)| next.is_within(path))
+        let entry = self.entries.range(path..).next().map(|(next, _)| next);
+        let slot = self.reached.range(path..).next();
+        [entry, slot].into_iter().flatten().any(|next| next.is_within(path))
     }
 }
 
@@ -249,7 +257,7 @@ pub(crate) fn to_value(slot: &Slot) -> Result<Value> {
         ("instance", Value::from(slot.instance.to_string())),
         (attr::CODE, Value::from(intent::code_text(slot.code))),
         (attr::BY, Value::from(&*slot.by)),
-        (attr::ENTRIES, Value::from(encode(&slot.entries)?)),
+        (attr::ENTRIES, Value::from(encode(slot)?)),
     ]))
 }
 
@@ -258,33 +266,35 @@ pub(crate) fn from_value(value: &Value) -> Result<Slot> {
     let read = || {
         let text = |name| value.field(name).and_then(Value::as_text);
         let Some(Value::Bytes(bytes)) = value.field(attr::ENTRIES) else { return None };
+        let (reached, entries) = decode(bytes)?;
         Some(Slot {
             instance: Id::parse(text("instance")?)?,
             number: 0,
             code: u64::from_str_radix(text(attr::CODE)?, 16).ok()?,
             by: text(attr::BY)?.to_owned(),
-            entries: decode(bytes)?,
+            reached,
+            entries,
         })
     };
     read().ok_or_else(|| corrupt("the first slot of an intent".to_owned()))
 }
 
-/// Bytes a slot with these entries takes.
-pub(crate) fn encoded_size(entries: &[Entry]) -> Result<usize> {
-    Ok(encode(entries)?.len())
+/// Bytes the entries of the slot take.
+pub(crate) fn encoded_size(slot: &Slot) -> Result<usize> {
+    Ok(encode(slot)?.len())
 }
 
-/// The version of the entries' encoding, their first byte.
+/// The version of the encoding, its first byte.
 const FORMAT: u8 = 1;
 
-fn encode(entries: &[Entry]) -> Result<Vec<u8>> {
-    postcard::to_extend(entries, vec![FORMAT])
+fn encode(slot: &Slot) -> Result<Vec<u8>> {
+    postcard::to_extend(&(&slot.reached, &slot.entries), vec![FORMAT])
         .map_err(|error| corrupt(format!("observations that cannot be encoded ({error})")))
 }
 
-fn decode(bytes: &[u8]) -> Option<Vec<Entry>> {
+fn decode(bytes: &[u8]) -> Option<(Path, Vec<Entry>)> {
     match bytes.split_first()? {
-        (&FORMAT, entries) => postcard::from_bytes(entries).ok(),
+        (&FORMAT, slot) => postcard::from_bytes(slot).ok(),
         _ => None,
     }
 }

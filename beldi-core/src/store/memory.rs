@@ -1,14 +1,12 @@
 //! A store in memory: for tests, and the reference every other store is compared with.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::ops::Bound;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use futures_util::future::BoxFuture;
 
-use super::{
-    Condition, DuePage, DueQuery, Key, MAX_PAGE, Page, Query, Result, Row, Store, Update, Updated,
-};
+use super::page::Place;
+use super::{Condition, DuePage, DueQuery, Key, Page, Query, Result, Row, Store, Update, Updated};
 
 /// Rows in a map, gone with the process.
 ///
@@ -30,7 +28,7 @@ pub struct MemoryStore {
 #[derive(Debug, Default)]
 struct State {
     rows: BTreeMap<Key, Row>,
-    due: BTreeSet<(String, u64, Key)>,
+    due: BTreeSet<Place>,
 }
 
 impl MemoryStore {
@@ -72,66 +70,31 @@ impl State {
         Ok(updated)
     }
 
-    fn query(&self, query: &Query) -> Page {
-        let start = Key::new(&*query.partition, &*query.prefix);
-        let after = query.after.as_ref().map(|sort| Key::new(&*query.partition, &**sort));
-        let low = match &after {
-            Some(key) if !query.descending => Bound::Excluded(key),
-            _ => Bound::Included(&start),
-        };
-        let rows = self.rows.range((low, Bound::Unbounded)).take_while(|(key, _)| {
-            key.partition == query.partition && key.sort.starts_with(&query.prefix)
-        });
+    fn query(&self, query: &Query) -> Result<Page> {
+        let Some(range) = query.range() else { return Ok(Page::default()) };
+        let rows = self.rows.range(range).map(|(key, row)| Ok((key.clone(), row.clone())));
         if query.descending {
-            let mut rows: Vec<_> =
-                rows.filter(|(key, _)| after.as_ref().is_none_or(|after| *key < after)).collect();
-            rows.reverse();
-            page(rows.into_iter(), query.limit)
+            Page::cut(rows.rev(), query.limit)
         } else {
-            page(rows, query.limit)
+            Page::cut(rows, query.limit)
         }
     }
 
-    fn due(&self, query: &DueQuery) -> DuePage {
-        let floor = (query.shard.clone(), 0, Key::new("", ""));
-        let after =
-            query.after.as_ref().map(|(order, key)| (query.shard.clone(), *order, key.clone()));
-        let low = after.as_ref().map_or(Bound::Included(&floor), Bound::Excluded);
-        let places: Vec<_> = self
-            .due
-            .range((low, Bound::Unbounded))
-            .take_while(|(shard, ..)| *shard == query.shard)
-            .take(query.limit)
-            .collect();
-        let next = (places.len() == query.limit)
-            .then(|| places.last().map(|(_, order, key)| (*order, key.clone())))
-            .flatten();
-        let rows = places
-            .into_iter()
-            .filter_map(|(_, _, key)| Some((key.clone(), self.rows.get(key)?.clone())))
-            .collect();
-        DuePage { rows, next }
+    fn due(&self, query: &DueQuery) -> Result<DuePage> {
+        let rows = self.due.range(query.range()).filter_map(|(_, order, key)| {
+            let row = self.rows.get(key)?;
+            Some(Ok((*order, key.clone(), row.clone())))
+        });
+        DuePage::cut(rows, query.limit)
     }
-}
-
-/// Cuts at `limit` rows or [`MAX_PAGE`] bytes, whichever comes first.
-fn page<'a>(rows: impl Iterator<Item = (&'a Key, &'a Row)>, limit: usize) -> Page {
-    let mut page = Page::default();
-    let mut bytes = 0;
-    for (key, row) in rows {
-        bytes += key.sort.len() + row.size();
-        page.rows.push((key.clone(), row.clone()));
-        if page.rows.len() == limit || bytes >= MAX_PAGE {
-            page.next = Some(key.sort.clone());
-            break;
-        }
-    }
-    page
 }
 
 impl Store for MemoryStore {
     fn get<'a>(&'a self, key: &'a Key) -> BoxFuture<'a, Result<Option<Row>>> {
-        Box::pin(async move { Ok(self.lock().rows.get(key).cloned()) })
+        Box::pin(async move {
+            key.check()?;
+            Ok(self.lock().rows.get(key).cloned())
+        })
     }
 
     fn update<'a>(&'a self, key: &'a Key, update: &'a Update) -> BoxFuture<'a, Result<Updated>> {
@@ -139,15 +102,16 @@ impl Store for MemoryStore {
     }
 
     fn query<'a>(&'a self, query: &'a Query) -> BoxFuture<'a, Result<Page>> {
-        Box::pin(async move { Ok(self.lock().query(query)) })
+        Box::pin(async move { self.lock().query(query) })
     }
 
     fn due<'a>(&'a self, query: &'a DueQuery) -> BoxFuture<'a, Result<DuePage>> {
-        Box::pin(async move { Ok(self.lock().due(query)) })
+        Box::pin(async move { self.lock().due(query) })
     }
 
     fn delete<'a>(&'a self, key: &'a Key, when: &'a Condition) -> BoxFuture<'a, Result<bool>> {
         Box::pin(async move {
+            key.check()?;
             let mut state = self.lock();
             let holds = when.holds(state.rows.get(key));
             if holds {

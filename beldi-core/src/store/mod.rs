@@ -6,7 +6,10 @@
 //! twice or late; the protocols make that harmless, the store need not.
 
 mod condition;
+#[cfg(feature = "embedded")]
+mod embedded;
 mod memory;
+mod page;
 mod update;
 
 use std::collections::BTreeMap;
@@ -16,6 +19,8 @@ use std::sync::Arc;
 use futures_util::future::BoxFuture;
 
 pub use condition::{Compare, Condition, Field};
+#[cfg(feature = "embedded")]
+pub use embedded::EmbeddedStore;
 pub use memory::MemoryStore;
 pub use update::Update;
 
@@ -27,7 +32,7 @@ pub const MAX_ROW: usize = 400 * 1024;
 pub const MAX_PARTITION_KEY: usize = 2048;
 /// The longest sort key, in bytes.
 pub const MAX_SORT_KEY: usize = 1024;
-/// The most bytes a page of [`Store::query`] or [`Store::due`] carries before it is cut.
+/// A page of [`Store::query`] or [`Store::due`] is cut at the row that brings it to so many bytes.
 pub const MAX_PAGE: usize = 1024 * 1024;
 
 /// The attribute that puts a row into the due index: the index shard, a text.
@@ -117,7 +122,7 @@ pub struct Query {
     pub prefix: String,
     /// Largest sort key first.
     pub descending: bool,
-    /// At most so many rows a page.
+    /// At most so many rows a page (0 counts as 1).
     pub limit: usize,
     /// Go on behind this sort key (the `next` of the page before).
     pub after: Option<String>,
@@ -137,7 +142,7 @@ pub struct Page {
 pub struct DueQuery {
     /// The shard, as in the rows' [`DUE_SHARD`].
     pub shard: String,
-    /// At most so many rows a page.
+    /// At most so many rows a page (0 counts as 1).
     pub limit: usize,
     /// Go on behind this place (the `next` of the page before).
     pub after: Option<(u64, Key)>,
@@ -178,13 +183,31 @@ pub enum StoreError {
     /// What is stored cannot be read.
     #[error("the store holds something it did not write: {0}; restore the file from a backup")]
     Corrupt(String),
-    /// Another process has the database open.
+    /// Another store, in this process or another, has the database open.
     #[error(
-        "{path} is open in another process; a database has one host at a time: stop that one, or choose another path"
+        "{path} is already open; a database has one host at a time: stop that one, or choose another path"
     )]
     InUse {
         /// The database file.
         path: String,
+    },
+    /// The file is not a database of ours: empty, cut off at its head, or another program's.
+    #[error(
+        "{path} is not a beldi database; choose another path, restore it from a backup, or delete it if it was never in use"
+    )]
+    Foreign {
+        /// The file.
+        path: String,
+    },
+    /// The database was written by a newer version.
+    #[error("{path} has format {found}, this version reads formats up to {known}: upgrade beldi")]
+    TooNew {
+        /// The database file.
+        path: String,
+        /// The format of the file.
+        found: u64,
+        /// The newest format this version reads.
+        known: u64,
     },
     /// The file system said no.
     #[error("{0}")]
@@ -199,7 +222,7 @@ impl StoreError {
 }
 
 /// What a store answers.
-pub type Result<T> = std::result::Result<T, StoreError>;
+pub type Result<T, E = StoreError> = std::result::Result<T, E>;
 
 /// A table of rows with atomic single-row conditional updates and strongly consistent reads.
 ///

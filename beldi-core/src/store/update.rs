@@ -61,7 +61,7 @@ impl Update {
             new.0.insert(name.clone(), value.clone());
         }
         for (name, amount) in &self.add {
-            let sum = new.int(name).unwrap_or(0) + i128::from(*amount);
+            let sum = new.int(name).unwrap_or(0).saturating_add(i128::from(*amount));
             new.0.insert(name.clone(), Value::Int(sum));
         }
         for name in &self.remove {

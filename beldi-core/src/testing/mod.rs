@@ -18,6 +18,7 @@
 //! # }
 //! ```
 
+pub mod conformance;
 mod everywhere;
 mod explore;
 mod faulty;

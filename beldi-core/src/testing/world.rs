@@ -59,6 +59,19 @@ impl World {
         Self::with_host(self.parts.clone(), rows, outside, self.store.new_host())
     }
 
+    /// The same world through a host with another build of the app.
+    ///
+    /// # Panics
+    ///
+    /// If two SSFs of the app have one name.
+    #[must_use]
+    pub fn deploy(&self, app: App) -> Self {
+        #[expect(clippy::expect_used, reason = "a test cannot go on without")]
+        let parts = app.into_parts().expect("an app with distinct names");
+        let (rows, outside) = (Arc::clone(&self.rows), Arc::clone(&self.outside));
+        Self::with_host(parts, rows, outside, self.store.new_host())
+    }
+
     fn with_host(
         parts: Parts,
         rows: Arc<MemoryStore>,
@@ -166,6 +179,15 @@ impl World {
     /// [`Error::UnknownInstance`], or the store's.
     pub async fn instance(&self, key: &str) -> Result<host::InstanceStatus> {
         host::status(&self.service, key).await
+    }
+
+    /// Gives a parked instance a fresh set of attempts.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::UnknownInstance`], [`Error::BadRequest`] if it is not parked, or the store's.
+    pub async fn resume(&self, key: &str) -> Result<()> {
+        host::resume(&self.service, key).await
     }
 
     /// The store under the service, to script faults and to count requests.
