@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use crate::limits::MAX_REQUEST_KEY;
 use crate::store::StoreError;
 
 /// Why an instance was parked: a bug, or a limit. Retrying would not help; a person has to look.
@@ -66,11 +67,29 @@ pub enum Error {
         /// Why.
         reason: Reason,
     },
+    /// The store did not answer, so what the request came to is not known: ask again with the same
+    /// key.
+    #[error("it is not known how far instance `{key}` came ({why}); ask again with the same key")]
+    InDoubt {
+        /// Its request key.
+        key: String,
+        /// What the store said last.
+        why: String,
+    },
     /// The request key already names a request with other contents: choose another key.
     #[error(
         "request key `{key}` was used before for another request: a key names one request, choose a new one"
     )]
     KeyReused {
+        /// The key.
+        key: String,
+    },
+    /// No instance can have this request key: choose another.
+    #[error(
+        "request key `{}` cannot be used: it must have 1 to {MAX_REQUEST_KEY} bytes and not begin with `~`",
+        key.escape_debug()
+    )]
+    BadKey {
         /// The key.
         key: String,
     },
@@ -97,6 +116,12 @@ pub enum Error {
         /// The key.
         key: String,
     },
+    /// Only a parked instance can be resumed; this one runs, or has its result.
+    #[error("instance `{key}` is not parked, so there is nothing to resume")]
+    NotParked {
+        /// Its request key.
+        key: String,
+    },
     /// The store refused; see [`StoreError::is_transient`] for whether to try again.
     #[error(transparent)]
     Store(#[from] StoreError),
@@ -107,3 +132,14 @@ pub enum Error {
 
 /// A result with beldi's [`Error`].
 pub type Result<T, E = Error> = std::result::Result<T, E>;
+
+/// Why JSON from outside is not the input of an SSF.
+#[derive(Debug)]
+pub(crate) enum InputError {
+    /// It is not JSON.
+    Syntax { message: String, line: usize, column: usize },
+    /// It is JSON, but not of the input's type.
+    Type { message: String, path: String },
+    /// It is of the input's type, but cannot be stored.
+    Value(Reason),
+}

@@ -38,6 +38,10 @@ pub struct Limits {
     pub call_time: Duration,
     /// Root instances that run at once; more wait.
     pub concurrency: usize,
+    /// HTTP requests that wait for a running one to end; further ones are told to come back later.
+    pub waiting: usize,
+    /// How long a host that is told to stop lets running requests and attempts end.
+    pub patience: Duration,
     /// The largest request body, in bytes.
     pub body: usize,
     /// Wait before the second attempt; doubled for each further one.
@@ -59,6 +63,8 @@ impl Default for Limits {
             request_tries: 4,
             call_time: Duration::from_secs(60),
             concurrency: 256,
+            waiting: 1024,
+            patience: Duration::from_secs(10),
             body: 256 * 1024,
             backoff: Duration::from_millis(100),
             backoff_max: Duration::from_secs(60),

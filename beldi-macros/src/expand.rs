@@ -91,6 +91,7 @@ fn contract(ssf: &Ssf, runtime: &Runtime) -> TokenStream {
         None => assigned("Input", &parse_quote! { () }),
     };
     let output = assigned("Output", output);
+    let read_only_marker = read_only.then(|| quote! { impl #module::ReadOnly for #ident {} });
     quote! {
         impl #module::Ssf for #ident {
             const NAME: &'static str = #name;
@@ -104,6 +105,7 @@ fn contract(ssf: &Ssf, runtime: &Runtime) -> TokenStream {
             #input
             #output
         }
+        #read_only_marker
     }
 }
 
@@ -166,7 +168,7 @@ fn part_body(part: &Part, body: &Block, runtime: &Runtime) -> TokenStream {
     let mut block = quote_spanned! {at=> async move };
     let Block { brace_token, stmts } = body;
     brace_token.surround(&mut block, |block| block.extend(quote! { #declared #(#stmts)* }));
-    let branch = runtime.branch(block, at);
+    let branch = runtime.branch(block);
     quote! { { #branch } }
 }
 

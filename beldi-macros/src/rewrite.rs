@@ -6,7 +6,6 @@ use proc_macro2::TokenStream;
 use quote::ToTokens;
 use syn::parse::Parser;
 use syn::punctuated::Punctuated;
-use syn::spanned::Spanned;
 use syn::visit_mut::{self, VisitMut};
 use syn::{Block, Expr, ExprAsync, ExprAwait, ExprClosure, Item, Macro, Token, parse_quote};
 
@@ -60,8 +59,7 @@ impl Rewrite<'_> {
     ///
     /// Output: `::beldi::__private::step(EXPR).await`
     fn await_to_step(&self, awaited: &mut ExprAwait) {
-        let operation = without_parentheses(&awaited.base);
-        let step = self.runtime.step(operation, awaited.await_token.span);
+        let step = self.runtime.step(without_parentheses(&awaited.base));
         *awaited.base = Expr::Verbatim(step);
     }
 
@@ -69,7 +67,7 @@ impl Rewrite<'_> {
     ///
     /// Output: `::beldi::__private::branch(async { .. })`
     fn block_to_branch(&self, block: &ExprAsync) -> Expr {
-        Expr::Verbatim(self.runtime.branch(block, block.async_token.span))
+        Expr::Verbatim(self.runtime.branch(block))
     }
 }
 

@@ -1,8 +1,9 @@
 //! The names that generated code calls. All of them live in one module of the facade.
 
-use proc_macro2::{Span, TokenStream};
+use proc_macro2::{Ident, Span, TokenStream};
 use quote::{ToTokens, quote, quote_spanned};
 use syn::Path;
+use syn::spanned::Spanned;
 
 /// The way to the facade's `__private` module, and the side of it that a function may use.
 #[derive(Clone)]
@@ -22,25 +23,14 @@ impl Runtime {
         self.module_at(Span::call_site())
     }
 
-    /// The call that claims a step for `operation`, at the operation's own place: there rustc reports its errors, and
-    /// there `#[track_caller]` points.
-    pub(crate) fn step(&self, operation: impl ToTokens, at: Span) -> TokenStream {
-        let module = self.module_at(at);
-        if self.read_only {
-            quote_spanned! {at=> #module::read_only_step(::core::convert::identity(#operation)) }
-        } else {
-            quote_spanned! {at=> #module::step(::core::convert::identity(#operation)) }
-        }
+    /// The call that claims a step.
+    pub(crate) fn step(&self, operation: impl ToTokens) -> TokenStream {
+        self.call(if self.read_only { "read_only_step" } else { "step" }, operation)
     }
 
     /// The operation that an async block becomes.
-    pub(crate) fn branch(&self, block: impl ToTokens, at: Span) -> TokenStream {
-        let module = self.module_at(at);
-        if self.read_only {
-            quote_spanned! {at=> #module::read_only_branch(#block) }
-        } else {
-            quote_spanned! {at=> #module::branch(#block) }
-        }
+    pub(crate) fn branch(&self, block: impl ToTokens) -> TokenStream {
+        self.call(if self.read_only { "read_only_branch" } else { "branch" }, block)
     }
 
     /// The trait of what a part returns.
@@ -51,6 +41,18 @@ impl Runtime {
         } else {
             quote! { #module::Operation }
         }
+    }
+
+    /// A call that stands exactly where its argument does: rustc reports a missing bound for both,
+    /// but only once in one place, and its suggestions and `#[track_caller]` fit the user's text.
+    fn call(&self, function: &str, argument: impl ToTokens) -> TokenStream {
+        let begin = argument.span();
+        let last = argument.to_token_stream().into_iter().last();
+        let end = last.map_or(begin, |token| token.span());
+        let module = self.module_at(begin);
+        let function = Ident::new(function, end);
+        let call = quote_spanned! {end=> #function(#argument) };
+        quote_spanned! {begin=> #module::#call }
     }
 
     fn module_at(&self, at: Span) -> TokenStream {

@@ -4,10 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::sync::Arc;
 
-use serde::Serialize as _;
-
 use super::ssf::{Call, Handler as TypedHandler};
-use super::{decode, encode};
+use super::{decode, encode, json};
 use crate::engine::{Handler, Parts};
 use crate::error::{Error, Result};
 use crate::host::Host;
@@ -26,12 +24,15 @@ use crate::store::Store;
 #[derive(Clone)]
 #[must_use = "an app does nothing until it is opened or served"]
 pub struct App {
-    name: String,
+    pub(super) name: String,
     version: String,
     handlers: BTreeMap<&'static str, Handler>,
     compatible: BTreeSet<(String, u64)>,
     limits: Limits,
     twice: Vec<&'static str>,
+    /// Where [`serve`](App::serve) keeps its data, if not in the usual place.
+    #[cfg(feature = "embedded")]
+    pub(super) data: Option<std::path::PathBuf>,
 }
 
 impl App {
@@ -44,6 +45,8 @@ impl App {
             compatible: BTreeSet::new(),
             limits: Limits::default(),
             twice: Vec::new(),
+            #[cfg(feature = "embedded")]
+            data: None,
         }
     }
 
@@ -148,19 +151,7 @@ fn erase<S: TypedHandler>() -> Handler {
                 encode(&S::run(input).await, &format!("the output of `{}`", S::NAME))
             })
         },
-        input_from_json: |json| {
-            let mut json = serde_json::Deserializer::from_slice(json);
-            let input: S::Input =
-                serde_path_to_error::deserialize(&mut json).map_err(|error| error.to_string())?;
-            json.end().map_err(|error| error.to_string())?;
-            Call::<S>::encoded_input(&input).map_err(|reason| reason.message)
-        },
-        output_to_json: |output| {
-            let output = Call::<S>::decoded_output(output)?;
-            output.serialize(serde_json::value::Serializer).map_err(|error| {
-                let text = format!("the output of `{}` is not JSON: {error}", S::NAME);
-                crate::error::Reason::new("unencodable_value", text)
-            })
-        },
+        input_from_json: json::input::<S>,
+        output_to_json: json::output::<S>,
     }
 }

@@ -7,8 +7,11 @@ mod branch;
 mod codec;
 mod effect;
 mod generated;
+mod json;
 mod key;
 mod operation;
+#[cfg(feature = "embedded")]
+mod serve;
 mod ssf;
 mod table;
 mod when;

@@ -174,7 +174,7 @@ impl Run<'_> {
                 (out_of_attempts(attempts, &reason), false, true)
             }
             Stop::Fail(reason) => (reason, false, false),
-            Stop::Halt(error) => (Reason::new("store", error.to_string()), true, false),
+            Stop::Halt(error) => (Reason::new(HALTED, error.to_string()), true, false),
             Stop::Adopt | Stop::Collected => {
                 let text = "this request was finished and collected long ago";
                 return Ended::Unfinished { reason: Reason::new("collected", text), registered };
@@ -198,6 +198,9 @@ impl Run<'_> {
         if park { Ended::Parked(reason) } else { Ended::Unfinished { reason, registered } }
     }
 }
+
+/// The code of the reason for which an attempt halts: the store did not answer.
+pub(crate) const HALTED: &str = "store";
 
 /// Why an instance is parked that would otherwise be tried for ever.
 pub(crate) fn out_of_attempts(attempts: u32, last: &Reason) -> Reason {

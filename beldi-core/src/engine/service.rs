@@ -8,7 +8,8 @@ use futures_util::future::BoxFuture;
 use tokio::sync::mpsc;
 
 use super::patient::Patient;
-use crate::error::{Error, Reason};
+use super::tasks::Tasks;
+use crate::error::{Error, InputError, Reason};
 use crate::limits::Limits;
 use crate::outside::Outside;
 use crate::store::Store;
@@ -25,8 +26,8 @@ pub(crate) struct Handler {
     pub(crate) code: u64,
     /// Decodes the input, runs the body, encodes the output.
     pub(crate) run: fn(Value) -> BoxFuture<'static, Result<Value, Reason>>,
-    /// Reads an input from JSON; the error names the path of the field.
-    pub(crate) input_from_json: fn(&[u8]) -> Result<Value, String>,
+    /// Reads an input from JSON.
+    pub(crate) input_from_json: fn(&[u8]) -> Result<Value, InputError>,
     /// Shows an output as JSON.
     pub(crate) output_to_json: fn(Value) -> Result<serde_json::Value, Reason>,
 }
@@ -38,6 +39,8 @@ pub(crate) struct Service {
     pub(crate) store: Patient,
     pub(crate) outside: Arc<dyn Outside>,
     pub(crate) limits: Limits,
+    /// What runs beside the requests, and ends with the host.
+    pub(crate) tasks: Tasks,
     handlers: BTreeMap<&'static str, Handler>,
     compatible: BTreeSet<(String, u64)>,
     /// Request keys of roots this host has registered and not begun: a hint to the host's runner.
@@ -69,6 +72,7 @@ impl Service {
             store: Patient::new(store, Arc::clone(&outside), &parts.limits),
             outside,
             limits: parts.limits,
+            tasks: Tasks::default(),
             handlers: parts.handlers,
             compatible: parts.compatible,
             registered,
@@ -76,11 +80,16 @@ impl Service {
         (Arc::new(service), to_begin)
     }
 
+    /// The names of its SSFs.
+    pub(crate) fn ssfs(&self) -> impl Iterator<Item = &'static str> {
+        self.handlers.keys().copied()
+    }
+
     pub(crate) fn handler(&self, ssf: &str) -> Result<&Handler, Error> {
         self.handlers.get(ssf).ok_or_else(|| Error::UnknownSsf {
             service: self.name.clone(),
             ssf: ssf.to_owned(),
-            known: self.handlers.keys().copied().collect::<Vec<_>>().join(", "),
+            known: self.ssfs().collect::<Vec<_>>().join(", "),
         })
     }
 

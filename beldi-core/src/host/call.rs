@@ -6,10 +6,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::future::BoxFuture;
+use tracing::Instrument as _;
 
 use super::Host;
 use crate::api::{Call, Sending, Ssf};
-use crate::engine::{Ended, Request, Service, record_finish, run_fresh, run_registered};
+use crate::engine::{Ended, HALTED, Request, Service, record_finish, run_fresh, run_registered};
 use crate::error::{Error, Reason, Result};
 use crate::limits::MAX_REQUEST_KEY;
 use crate::protocol::intent::{self, Intent, State};
@@ -46,7 +47,7 @@ impl<'h, S: Ssf> IntoFuture for HostCall<'h, S> {
         Box::pin(async move {
             let input = input.map_err(|reason| Error::BadRequest(reason.message))?;
             let request = request(&shared.service, S::NAME, key, input)?;
-            let output = shared.answer(request).await?;
+            let output = shared.answer(request, ()).await?;
             Call::<S>::decoded_output(output).map_err(|reason| Error::BadRequest(reason.message))
         })
     }
@@ -91,15 +92,25 @@ impl<'h, S: Ssf> IntoFuture for HostSend<'h, S> {
 
 impl super::Shared {
     /// Answers a request in a task of its own: an asker who goes away does not end the attempt.
-    pub(crate) async fn answer(self: &Arc<Self>, request: Request) -> Result<Value> {
+    /// `place` is given up when the attempt has ended.
+    pub(crate) async fn answer<P: Send + 'static>(
+        self: &Arc<Self>,
+        request: Request,
+        place: P,
+    ) -> Result<Value> {
         let shared = Arc::clone(self);
-        let answered = tokio::spawn(async move {
-            let _permit = shared.permits.acquire().await;
-            answer(&shared.service, &request).await
-        });
-        answered
-            .await
-            .unwrap_or_else(|ended| Err(Error::Host(format!("the host stopped: {ended}"))))
+        let answered = self.service.tasks.spawn(
+            async move {
+                let _place = place;
+                let _permit = shared.permits.acquire().await;
+                answer(&shared.service, &request).await
+            }
+            .in_current_span(),
+        );
+        match answered.await {
+            Ok(Some(answered)) => answered,
+            _ => Err(Error::Host("the host stopped; ask again with the same key".to_owned())),
+        }
     }
 }
 
@@ -113,21 +124,32 @@ pub(crate) fn request(
     let explicit = key.is_some();
     let key = key.unwrap_or_else(|| format!("{}{}", service.nonce(), service.nonce()));
     if key.is_empty() || key.len() > MAX_REQUEST_KEY || key.starts_with('~') {
-        return Err(Error::BadRequest(format!(
-            "request key `{}` cannot be used: it must have 1 to {MAX_REQUEST_KEY} bytes and not begin with `~`",
-            key.escape_debug()
-        )));
+        return Err(Error::BadKey { key });
     }
     Ok(Request { key, explicit, ssf: ssf.to_owned(), input })
 }
 
 /// Runs the request until there is a result, or time is up. Writes the finish after returning.
 pub(crate) async fn answer(service: &Arc<Service>, request: &Request) -> Result<Value> {
-    match run_fresh(service, request).await? {
+    let answered = match run_fresh(service, request).await? {
         Ended::Unfinished { reason, registered: true } => {
             wait_for(service, &request.key, reason).await
         }
         ended => conclude(service, &request.key, ended),
+    };
+    answered.map_err(|error| in_doubt(error, &request.key))
+}
+
+/// A store that does not answer may have done what it was asked: only the key tells, later.
+fn in_doubt(error: Error, key: &str) -> Error {
+    match error {
+        Error::Store(error) if error.is_transient() => {
+            Error::InDoubt { key: key.to_owned(), why: error.to_string() }
+        }
+        Error::Failed { reason } if reason.code == HALTED => {
+            Error::InDoubt { key: key.to_owned(), why: reason.message }
+        }
+        other => other,
     }
 }
 
@@ -137,8 +159,8 @@ fn conclude(service: &Arc<Service>, key: &str, ended: Ended) -> Result<Value> {
     match ended {
         Ended::Done { result, unrecorded: false } => Ok(result),
         Ended::Done { result, unrecorded: true } => {
-            let (service, recorded) = (Arc::clone(service), result.clone());
-            tokio::spawn(async move { record_finish(&service, &key, &recorded).await });
+            let (recording, recorded) = (Arc::clone(service), result.clone());
+            service.tasks.spawn(async move { record_finish(&recording, &key, &recorded).await });
             Ok(result)
         }
         Ended::Parked(reason) => Err(Error::Parked { key, reason }),
@@ -202,7 +224,8 @@ pub(crate) async fn register(service: &Service, request: &Request) -> Result<()>
         first: None,
         by: service.nonce(),
     };
-    match intent::register(&service.store, &intent, None).await? {
+    let registered = intent::register(&service.store, &intent, None).await;
+    match registered.map_err(|error| in_doubt(error.into(), &request.key))? {
         intent::Registered::Mine => service.announce(request.key.clone()),
         intent::Registered::Theirs(standing) => {
             if (&standing.ssf, &standing.input) != (&request.ssf, &request.input) {

@@ -1,6 +1,8 @@
 //! The local runtime: requests in, attempts run, collectors on timers, all in one process.
 
 mod call;
+#[cfg(feature = "embedded")]
+mod http;
 mod runner;
 mod status;
 
@@ -10,31 +12,37 @@ use std::time::Duration;
 
 use tokio::sync::{Semaphore, watch};
 use tokio::task::JoinHandle;
+use tokio::time::timeout;
 
 pub use call::{HostCall, HostSend};
 #[cfg(feature = "testing")]
 pub(crate) use call::{answer, request};
+#[cfg(feature = "embedded")]
+pub(crate) use http::{escaped, listen, stop};
 #[cfg(feature = "testing")]
 pub(crate) use runner::begin;
-#[cfg(feature = "testing")]
-pub(crate) use status::read as status;
 pub use status::{InstanceState, InstanceStatus};
+#[cfg(feature = "testing")]
+pub(crate) use status::{read as status, resume};
 
 use crate::api::{Call, Sending, Ssf};
 use crate::engine::{Parts, Service};
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::outside::Outside;
-use crate::protocol::intent;
 use crate::store::Store;
 
 /// A service, open on a store in this process: see [`App::open`](crate::App::open).
 ///
-/// Dropping it stops the collectors; what is unfinished goes on at the next opening.
+/// Dropping it stops the collectors and cuts what runs, as a crash would; what is unfinished goes on
+/// at the next opening. [`shutdown`](Host::shutdown) lets it end first.
 pub struct Host {
     shared: Arc<Shared>,
     stop: watch::Sender<bool>,
     runner: JoinHandle<()>,
 }
+
+/// How long those who asked have to take the answer that the host stopped.
+const LAST_WORDS: Duration = Duration::from_secs(1);
 
 /// What requests and the runner share.
 pub(crate) struct Shared {
@@ -83,18 +91,21 @@ impl Host {
     ///
     /// # Errors
     ///
-    /// [`Error::UnknownInstance`], [`Error::BadRequest`] if it is not parked, or the store's.
+    /// [`Error::UnknownInstance`], [`Error::NotParked`], or the store's.
     pub async fn resume(&self, key: &str) -> Result<()> {
-        resume(&self.shared.service, key).await
+        status::resume(&self.shared.service, key).await
     }
 
-    /// Stops beginning attempts, gives those that run up to `patience` to end, and closes.
+    /// Stops beginning attempts, gives those that run up to `patience` to end, and cuts the rest:
+    /// it goes on at the next opening.
     pub async fn shutdown(mut self, patience: Duration) {
         let _ = self.stop.send(true);
         let _ = (&mut self.runner).await;
-        let all = u32::try_from(self.shared.service.limits.concurrency).unwrap_or(u32::MAX);
-        let ended = self.shared.permits.acquire_many(all.max(1));
-        let _ = tokio::time::timeout(patience, ended).await;
+        let tasks = &self.shared.service.tasks;
+        if timeout(patience, tasks.ended()).await.is_err() {
+            tasks.cut();
+            let _ = timeout(LAST_WORDS, tasks.ended()).await;
+        }
     }
 
     pub(crate) fn shared(&self) -> &Arc<Shared> {
@@ -105,6 +116,7 @@ impl Host {
 impl Drop for Host {
     fn drop(&mut self) {
         self.runner.abort();
+        self.shared.service.tasks.cut();
     }
 }
 
@@ -112,14 +124,4 @@ impl fmt::Debug for Host {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Host").field("service", &self.shared.service.name).finish_non_exhaustive()
     }
-}
-
-pub(crate) async fn resume(service: &Service, key: &str) -> Result<()> {
-    let intent = intent::read(&service.store, key).await?;
-    let intent = intent.ok_or_else(|| Error::UnknownInstance { key: key.to_owned() })?;
-    if !intent::resume(&service.store, &intent, service.outside.now()).await? {
-        return Err(Error::BadRequest(format!("instance `{key}` is not parked")));
-    }
-    service.announce(key.to_owned());
-    Ok(())
 }

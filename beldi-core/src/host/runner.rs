@@ -72,8 +72,9 @@ fn begin_by_key(shared: &Arc<Shared>, running: &Arc<Running>, key: String) {
     if !running.enter(&key) {
         return;
     }
+    let tasks = &shared.service.tasks;
     let (shared, running) = (Arc::clone(shared), Arc::clone(running));
-    tokio::spawn(async move {
+    tasks.spawn(async move {
         match intent::read(&shared.service.store, &key).await {
             Ok(Some(intent)) if intent.state == State::Running => spawn(&shared, &running, intent),
             _ => running.leave(&key),
@@ -82,8 +83,9 @@ fn begin_by_key(shared: &Arc<Shared>, running: &Arc<Running>, key: String) {
 }
 
 fn spawn(shared: &Arc<Shared>, running: &Arc<Running>, intent: Intent) {
+    let tasks = &shared.service.tasks;
     let (shared, running) = (Arc::clone(shared), Arc::clone(running));
-    tokio::spawn(async move {
+    tasks.spawn(async move {
         let permit = shared.permits.acquire().await;
         begin(&shared.service, &intent).await;
         drop(permit);

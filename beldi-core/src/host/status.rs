@@ -4,7 +4,7 @@ use serde::Serialize;
 
 use crate::engine::Service;
 use crate::error::{Error, Reason, Result};
-use crate::protocol::intent::State;
+use crate::protocol::intent::{self, State};
 use crate::protocol::journal;
 use crate::value::Value;
 
@@ -60,4 +60,14 @@ pub(crate) async fn read(service: &Service, key: &str) -> Result<InstanceStatus>
         result,
         reason: intent.reason,
     })
+}
+
+pub(crate) async fn resume(service: &Service, key: &str) -> Result<()> {
+    let intent = intent::read(&service.store, key).await?;
+    let intent = intent.ok_or_else(|| Error::UnknownInstance { key: key.to_owned() })?;
+    if !intent::resume(&service.store, &intent, service.outside.now()).await? {
+        return Err(Error::NotParked { key: key.to_owned() });
+    }
+    service.announce(key.to_owned());
+    Ok(())
 }

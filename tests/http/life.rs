@@ -1,0 +1,142 @@
+//! Hosts that stop and crash, clients that go away.
+
+use std::time::Duration;
+
+use beldi::Limits;
+use beldi::store::MemoryStore;
+use beldi::testing::{Fault, FaultyStore, RequestKind};
+use serde_json::json;
+use tokio::net::TcpListener;
+
+use crate::served::{Served, answer, client, serve, serve_with};
+use crate::service::{app, count, quick};
+
+async fn with_limits(limits: Limits) -> Served {
+    serve_with(limits, FaultyStore::new(MemoryStore::new())).await
+}
+
+#[tokio::test]
+async fn a_stop_lets_a_running_request_end_and_accepts_no_other() {
+    let served = serve().await;
+    let (url, gate) = (served.url.clone(), served.gate_before_writing("counts"));
+    let running = tokio::spawn(answer(served.post("/count", &json!("home"))));
+    gate.reached().await;
+
+    let stopped = served.stop();
+    while client().get(&url).send().await.is_ok() {
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+    assert!(!stopped.is_finished());
+
+    gate.open();
+    assert_eq!(running.await.unwrap().body, json!(1));
+    stopped.await.unwrap().unwrap();
+}
+
+#[tokio::test]
+async fn a_stop_has_patience_for_a_while() {
+    let patience = Duration::from_millis(50);
+    let served = with_limits(Limits { patience, ..Limits::default() }).await;
+    let (store, gate) = (served.store.clone(), served.gate_before_writing("counts"));
+    let request = served.post("/count", &json!("home")).header("Idempotency-Key", "k");
+    let running = tokio::spawn(answer(request));
+    gate.reached().await;
+
+    served.stop().await.unwrap().unwrap();
+    let cut = running.await.unwrap();
+    assert_eq!(cut.code(), (503, "stopping"));
+    assert_eq!(cut.header("retry-after"), Some("1"));
+    assert_eq!(cut.header("beldi-instance"), Some("k"));
+
+    let again = serve_with(quick(), store).await;
+    let request = again.post("/count", &json!("home")).header("Idempotency-Key", "k");
+    assert_eq!(answer(request).await.body, json!(1));
+}
+
+#[tokio::test]
+async fn a_client_that_goes_away_does_not_end_the_attempt() {
+    let served = serve().await;
+    let gate = served.gate_before_writing("counts");
+    let request = served.post("/count", &json!("home")).header("Idempotency-Key", "k");
+    let client = tokio::spawn(answer(request));
+    gate.reached().await;
+    client.abort();
+    assert!(client.await.unwrap_err().is_cancelled());
+    gate.open();
+    let instance = served.instance_when("k", "done").await;
+    assert_eq!((&instance["result"], &instance["attempts"]), (&json!(1), &json!(1)));
+}
+
+#[tokio::test]
+async fn a_start_begins_what_was_only_registered() {
+    let store = FaultyStore::new(MemoryStore::new());
+    let host = app().open(store.clone()).unwrap();
+    host.send(count("home".to_owned()).send()).key("k").await.unwrap();
+    drop(host);
+    let served = serve_with(quick(), store).await;
+    let instance = served.instance_when("k", "done").await;
+    assert_eq!((&instance["result"], &instance["attempts"]), (&json!(1), &json!(1)));
+}
+
+#[tokio::test]
+async fn a_start_finishes_what_a_crash_left() {
+    let store = FaultyStore::new(MemoryStore::new());
+    store.script(|request| match request.kind {
+        RequestKind::Update if request.target.contains("counts") => Fault::CrashAfter,
+        _ => Fault::None,
+    });
+    let host = app().limits(quick()).open(store.clone()).unwrap();
+    host.send(count("home".to_owned()).send()).key("k").await.unwrap();
+    store.died().await;
+    drop(host);
+
+    let store = store.new_host();
+    store.script(|_| Fault::None);
+    let served = serve_with(quick(), store).await;
+    let instance = served.instance_when("k", "done").await;
+    assert_eq!((&instance["result"], &instance["attempts"]), (&json!(1), &json!(2)));
+    assert_eq!(served.call("/count", json!("home")).await.body, json!(2));
+}
+
+#[tokio::test]
+async fn an_app_serves_from_its_file_until_sigterm() {
+    let folder = tempfile::tempdir().unwrap();
+    let app = app().data(folder.path().join("data/travel.redb"));
+    let url = free_address().await;
+    let count = || count_at(&url);
+
+    let serving = tokio::spawn(app.clone().serve(url.clone()));
+    assert_eq!(count().await, json!(1));
+    let pid = std::process::id().to_string();
+    let killed = std::process::Command::new("kill").args(["-TERM", &pid]).status();
+    assert!(killed.unwrap().success());
+    serving.await.unwrap().unwrap();
+
+    let serving = tokio::spawn(app.serve(url.clone()));
+    assert_eq!(count().await, json!(2));
+    serving.abort();
+}
+
+#[tokio::test]
+async fn an_address_in_use_is_named() {
+    let served = serve().await;
+    let address = served.url.trim_start_matches("http://").to_owned();
+    let host = app().open(MemoryStore::new()).unwrap();
+    let error = host.serve(&*address).await.unwrap_err().to_string();
+    assert!(error.starts_with(&format!("cannot listen on {address}: ")), "{error}");
+}
+
+async fn free_address() -> String {
+    TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap().to_string()
+}
+
+/// Counts, as soon as somebody listens there.
+async fn count_at(address: &str) -> serde_json::Value {
+    loop {
+        let request = client().post(format!("http://{address}/count")).json("home");
+        match request.send().await {
+            Ok(response) => break response.json().await.unwrap(),
+            Err(_) => tokio::time::sleep(Duration::from_millis(5)).await,
+        }
+    }
+}
