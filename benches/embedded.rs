@@ -26,6 +26,7 @@ async fn write(store: &EmbeddedStore, nth: u64) {
 }
 
 /// Spreads the updates over so many writers, each waiting for its last before the next.
+#[expect(clippy::disallowed_methods, reason = "a benchmark measures real time")]
 async fn write_all(store: &Arc<EmbeddedStore>, writers: u64, updates: u64) -> Duration {
     let start = Instant::now();
     let tasks: Vec<_> = (0..writers)

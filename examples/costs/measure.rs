@@ -14,19 +14,19 @@ const COUNTS: Table<str, u64> = Table::new("counts");
 
 /// What each operation costs, in sequential round trips.
 #[derive(Debug, PartialEq, Eq, Serialize)]
-pub struct Costs {
-    pub get: u64,
-    pub put: u64,
-    pub delete: u64,
-    pub put_when_true: u64,
-    pub put_when_false: u64,
-    pub update: u64,
-    pub call: u64,
-    pub send: u64,
-    pub root_start: u64,
-    pub root_finish: u64,
-    pub read_only_tree_of_5: u64,
-    pub replay_of_100_steps: u64,
+pub(crate) struct Costs {
+    pub(crate) get: u64,
+    pub(crate) put: u64,
+    pub(crate) delete: u64,
+    pub(crate) put_when_true: u64,
+    pub(crate) put_when_false: u64,
+    pub(crate) update: u64,
+    pub(crate) call: u64,
+    pub(crate) send: u64,
+    pub(crate) root_start: u64,
+    pub(crate) root_finish: u64,
+    pub(crate) read_only_tree_of_5: u64,
+    pub(crate) replay_of_100_steps: u64,
 }
 
 thread_local! {
@@ -118,7 +118,7 @@ fn world() -> World {
 }
 
 /// Measures everything.
-pub fn measure() -> Costs {
+pub(crate) fn measure() -> Costs {
     let [put, delete, put_when_true, put_when_false, update, send, call, get] = operation_costs();
     let (root_start, root_finish) = root_costs();
     Costs {

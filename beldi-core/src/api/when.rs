@@ -96,13 +96,11 @@ impl FieldPath {
     }
 
     /// The field equals `value`.
-    #[expect(clippy::should_implement_trait, reason = "a condition is not a comparison")]
     pub fn eq(self, value: impl Serialize) -> When {
         When(operand(&value).map(|value| Condition::Equals(Field(self.0), value)))
     }
 
     /// The field does not equal `value`, or is not there.
-    #[expect(clippy::should_implement_trait, reason = "a condition is not a comparison")]
     pub fn ne(self, value: impl Serialize) -> When {
         !self.eq(value)
     }

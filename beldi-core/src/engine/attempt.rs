@@ -49,7 +49,6 @@ impl From<StoreError> for Stop {
 }
 
 impl Stop {
-    #[expect(clippy::needless_pass_by_value, reason = "an error is consumed by becoming a reason")]
     fn park(code: &str, error: StoreError) -> Self {
         Self::Park(Reason::new(code, error.to_string()))
     }

@@ -3,7 +3,7 @@
 //! Log before effect: `pending` holds what was observed and done since the last slot; an effect
 //! first waits until no *observation* is pending (outcomes of effects are in their rows already and
 //! only ride along). One flush is in flight at a time, so slots become durable in order: a hole
-//! followed by a slot would be a history no single run could have had (performance notes, k).
+//! followed by a slot would be a history no single run could have had (k).
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 

@@ -7,7 +7,7 @@
 //! *if* my mark is absent, the head has room, its fence is not above my epoch, and no older row can
 //! hold my mark, *then* set the value, my mark with the outcome, and count both. A crash before it
 //! leaves nothing, a crash after it leaves everything: value and log entry are one row. A second
-//! delivery finds the mark and is refused, for ever (paper 4.2; bound P1).
+//! delivery finds the mark and is refused, for ever (P1).
 //!
 //! **A conditional write** adds the user's condition. When that is what failed, a second update
 //! sets the mark with outcome `false`, without it a late delivery of the first could still succeed

@@ -1,7 +1,7 @@
 //! The journal of an instance: what its attempts observed, in slots that the first writer wins.
 //!
 //! An attempt buffers what it observes and **appends** all of it as slot *k*, put if absent, just
-//! before its next effect (paper 4.1, read log; bounds P2 to P4). The slot also carries the outcomes
+//! before its next effect (P2 to P4). The slot also carries the outcomes
 //! of the effects since slot *k-1*, so a replay issues again only what came after the last slot.
 //!
 //! Order of writes: the parts of a slot too large for one row, each under a name of this run's own;
@@ -11,7 +11,7 @@
 //! what it observed itself: it starts again with the winner's log.
 //!
 //! **Load** reads the root's partition downwards, newest slot of an instance first. A query is no
-//! snapshot: read upwards, it could show slot 1 without slot 0 (counterexample (j)). A slot whose
+//! snapshot: read upwards, it could show slot 1 without slot 0 (j). A slot whose
 //! parts are not there yet is taken as not written; the next append of it is refused and reloads.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};

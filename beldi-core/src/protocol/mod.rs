@@ -8,6 +8,8 @@
 //! | [`intent`] | registered before the first effect | a root that changed anything will finish, and has one result |
 //! | [`send`] | put-if-absent of the receiver's intent | a send starts its receiver once |
 //!
+//! Names such as P1 or (e) are the conditions of `docs/bounds.md`.
+//!
 //! A call inside the service stores nothing at all: it is an observation of its caller, made under
 //! an id that every attempt computes alike ([`Id::callee`](crate::id::Id::callee)).
 

@@ -172,7 +172,7 @@ where
         self.named(&format!("{plan:?}, {order:?}"), || {
             in_virtual_time(async {
                 let world = (self.setup)();
-                let mut plan = plan.to_vec().into_iter();
+                let mut plan = Vec::from(plan).into_iter();
                 let mut next = plan.next();
                 let (mut seen, counter) = (0, Arc::clone(&met));
                 world.store().script(move |request| {
