@@ -13,57 +13,75 @@ use crate::faults;
 use crate::load::{Answer, Load};
 use crate::service::{Booking, Ledger, PLACES, app, ledger, stock};
 
-/// The books, and what is wrong with them.
-#[derive(Debug, Default)]
+/// The books.
+#[derive(Debug)]
 pub(crate) struct Audit {
-    pub(crate) rooms_taken: usize,
+    pub(crate) rooms: Account,
+    pub(crate) seats: Account,
+    pub(crate) confirmations: Account,
     pub(crate) rooms_left: usize,
-    pub(crate) seats_taken: usize,
     pub(crate) seats_left: usize,
-    pub(crate) confirmations: usize,
-    /// Rooms, seats and confirmations beyond what was answered.
+}
+
+/// How many there are of something, and what is wrong with them.
+#[derive(Debug)]
+pub(crate) struct Account {
+    pub(crate) there: usize,
+    /// Beyond what was answered: a second one, or one for a booking that was refused.
     pub(crate) duplicates: usize,
-    /// Those that were answered and are not there.
+    /// Answered, and not there.
     pub(crate) losses: usize,
 }
 
 impl Audit {
     pub(crate) fn new(load: &Load, answers: &[(&Booking, Answer)], ledger: &Ledger) -> Self {
-        let rooms = count(ledger.hotels.iter().flat_map(|hotel| &hotel.guests));
-        let seats = count(&ledger.seats);
-        let orders = count(ledger.orders.iter().map(|order| &order.booking));
         let capacity = (PLACES * load.each) as usize;
-        let mut audit = Self {
-            rooms_taken: rooms.values().sum(),
-            rooms_left: ledger.hotels.iter().map(|hotel| hotel.free as usize).sum(),
-            seats_taken: ledger.seats.len(),
-            seats_left: capacity.saturating_sub(ledger.seats.len()),
-            confirmations: ledger.orders.len(),
-            ..Self::default()
-        };
+        let guests = ledger.hotels.iter().flat_map(|hotel| &hotel.guests);
+        let orders = ledger.orders.iter().map(|order| &order.booking);
+        let rooms_left = ledger.hotels.iter().map(|hotel| hotel.free as usize).sum();
+        let mut rooms = Account::new(answers, guests);
+        rooms.compare(capacity, rooms.there + rooms_left);
+        Self {
+            rooms,
+            seats: Account::new(answers, &ledger.seats),
+            confirmations: Account::new(answers, orders),
+            rooms_left,
+            seats_left: capacity - ledger.seats.len(),
+        }
+    }
+
+    pub(crate) fn duplicates(&self) -> usize {
+        self.rooms.duplicates + self.seats.duplicates + self.confirmations.duplicates
+    }
+
+    pub(crate) fn losses(&self) -> usize {
+        self.rooms.losses + self.seats.losses + self.confirmations.losses
+    }
+}
+
+impl Account {
+    /// A booking that was accepted must have one, and a refused one none.
+    fn new<'a>(
+        answers: &[(&Booking, Answer)],
+        holders: impl IntoIterator<Item = &'a String>,
+    ) -> Self {
+        let mut held = HashMap::<&str, usize>::new();
+        for booking in holders {
+            *held.entry(booking).or_default() += 1;
+        }
+        let mut account = Self { there: held.values().sum(), duplicates: 0, losses: 0 };
         for (booking, answer) in answers {
             let due = usize::from(answer.is_ok());
-            for kind in [&rooms, &seats, &orders] {
-                audit.compare(due, kind.get(&*booking.id).copied().unwrap_or_default());
-            }
+            account.compare(due, held.remove(&*booking.id).unwrap_or_default());
         }
-        audit.compare(capacity, audit.rooms_taken + audit.rooms_left);
-        audit
+        account.compare(0, held.into_values().sum());
+        account
     }
 
     fn compare(&mut self, due: usize, there: usize) {
         self.duplicates += there.saturating_sub(due);
         self.losses += due.saturating_sub(there);
     }
-}
-
-/// How many of each booking.
-fn count<'a>(bookings: impl IntoIterator<Item = &'a String>) -> HashMap<&'a str, usize> {
-    let mut counts = HashMap::new();
-    for booking in bookings {
-        *counts.entry(&**booking).or_default() += 1;
-    }
-    counts
 }
 
 /// Puts hotels, flights and users into a new database.

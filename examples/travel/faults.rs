@@ -1,13 +1,16 @@
-//! When an attempt crashes: at any store request, before it is sent or after it was applied.
+//! What goes wrong: at any store request the attempt that sent it may crash, before the request is
+//! sent or after it was applied.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use beldi::Limits;
-use beldi::testing::{Fault, Request, RequestKind};
+use beldi::testing::{Fault, FaultyStore, RequestKind};
 
 /// The chance that the attempt ends at a request, half of it before the request and half after.
 const CRASH: f64 = 0.02;
+/// What a request takes to reach the store. What is on its way when its process is killed is gone.
+const DISTANCE: Duration = Duration::from_millis(1);
 
 /// What there is to count.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -48,14 +51,12 @@ impl Tally {
     }
 }
 
-/// A script for a [`FaultyStore`](beldi::testing::FaultyStore): decides on each request, and notes
-/// it. The collector's look at its index is no request of an attempt.
-pub(crate) fn crashes(
-    seed: u64,
-    note: impl Fn(Event) + Send + 'static,
-) -> impl FnMut(&Request) -> Fault + Send + 'static {
+/// Lets attempts crash from now on, and notes every request. The collector's look at its index is no
+/// request of an attempt.
+pub(crate) fn begin(store: &FaultyStore, seed: u64, note: impl Fn(Event) + Send + 'static) {
     let mut random = fastrand::Rng::with_seed(seed);
-    move |request| {
+    store.latency(|| DISTANCE);
+    store.script(move |request| {
         if request.kind == RequestKind::Due {
             return Fault::None;
         }
@@ -65,7 +66,13 @@ pub(crate) fn crashes(
         }
         note(Event::Crash);
         if random.bool() { Fault::Fail } else { Fault::LoseReply }
-    }
+    });
+}
+
+/// Lets everything go well again.
+pub(crate) fn end(store: &FaultyStore) {
+    store.latency(|| Duration::ZERO);
+    store.script(|_| Fault::None);
 }
 
 /// A request that fails is not repeated, so the attempt that sent it ends there: it is dropped, and

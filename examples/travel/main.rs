@@ -30,11 +30,11 @@ mod service;
 
 use std::path::Path;
 use std::process::ExitCode;
-use std::time::Instant;
 
 use args::Args;
 use load::Load;
 use report::{Report, Side};
+use tokio::time::Instant;
 
 /// Whatever ends the run: it is shown, never matched on.
 type Error = Box<dyn std::error::Error + Send + Sync>;
@@ -45,7 +45,10 @@ async fn main() -> ExitCode {
     let args = Args::read();
     let ended = match &args.serve {
         Some(database) => server::child(database, args.seed()).await.map(|()| true),
-        None => run(&args).await,
+        None => tokio::select! {
+            ended = run(&args) => ended,
+            _ = tokio::signal::ctrl_c() => Err("interrupted".into()),
+        },
     };
     match ended {
         Ok(true) => ExitCode::SUCCESS,
@@ -79,12 +82,12 @@ async fn on_beldi(load: &Load, database: &Path) -> Result<Side> {
     let answers = load.drive("beldi", &client).await?;
     let tally = client.server.stop().await?;
     let (audit, attempts) = audit::of_beldi(load, &answers, database).await?;
-    Ok(Side { answered: answers.len(), audit, attempts: Some(attempts), tally })
+    Ok(Side::new(&answers, audit, Some(attempts), tally))
 }
 
 async fn on_raw_store(load: &Load, database: &Path) -> Result<Side> {
     let raw = raw::Raw::open(load, database).await?;
     let answers = load.drive("raw store", &raw).await?;
     let (audit, tally) = raw.audit(load, &answers).await?;
-    Ok(Side { answered: answers.len(), audit, attempts: None, tally })
+    Ok(Side::new(&answers, audit, None, tally))
 }

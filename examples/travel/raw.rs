@@ -15,8 +15,8 @@ use crate::faults::{self, Tally};
 use crate::load::{Answer, Load, Target};
 use crate::service::{Booking, app, book, ledger, stock};
 
-/// The service without beldi. Its runtime stands for its process: what ran in it is gone when it is
-/// shut down, as after SIGKILL.
+/// The service without beldi. Its runtime stands for its process: what runs in it, requests on their
+/// way to the store too, is gone when it is shut down, as after SIGKILL.
 pub(crate) struct Raw {
     store: FaultyStore,
     host: Arc<RawHost>,
@@ -33,7 +33,7 @@ impl Raw {
         host.call(stock(load.each)).await?;
         let tally = Arc::<Tally>::default();
         let counted = Arc::clone(&tally);
-        store.script(faults::crashes(load.seed, move |event| counted.note(event)));
+        faults::begin(&store, load.seed, move |event| counted.note(event));
         Ok(Self { store, host, tally, process: Mutex::new(Some(Runtime::new()?)) })
     }
 
@@ -45,7 +45,7 @@ impl Raw {
     ) -> Result<(Audit, Arc<Tally>)> {
         audit::at_rest(&self.store).await;
         self.replace_process(None);
-        self.store.script(|_| beldi::testing::Fault::None);
+        faults::end(&self.store);
         let ledger = self.host.call(ledger()).await?;
         Ok((Audit::new(load, answers, &ledger), self.tally))
     }

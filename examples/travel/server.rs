@@ -21,7 +21,7 @@ use crate::service::app;
 /// The process: serves the database until standard input ends.
 pub(crate) async fn child(database: &Path, seed: u64) -> Result<()> {
     let store = FaultyStore::new(EmbeddedStore::open(database)?);
-    store.script(faults::crashes(seed, |event| tell(&[event as u8])));
+    faults::begin(&store, seed, |event| tell(&[event as u8]));
     let host = app().limits(faults::limits()).open(store)?;
     let listener = TcpListener::bind("127.0.0.1:0").await?;
     tell(format!("http://{}\n", listener.local_addr()?).as_bytes());
@@ -65,13 +65,16 @@ impl Server {
 
     /// SIGKILL, and a new process on what the old one left.
     pub(crate) async fn kill(&self) -> Result<()> {
-        self.running.lock().unwrap_or_else(PoisonError::into_inner).process.kill()?;
+        {
+            let mut running = self.running.lock().unwrap_or_else(PoisonError::into_inner);
+            running.process.kill()?;
+            running.process.wait()?;
+        }
         self.tally.note_kill();
         let seed = self.seed + self.tally.kills();
         let next = Running::start(&self.database, seed, &self.tally).await?;
         let mut running = self.running.lock().unwrap_or_else(PoisonError::into_inner);
-        std::mem::replace(&mut *running, next).ended()?;
-        Ok(())
+        std::mem::replace(&mut *running, next).ended()
     }
 
     /// Lets the process end what it has in hand, and tells what was counted in all of them.
