@@ -1,5 +1,5 @@
 //! What goes wrong: at any store request the attempt that sent it may crash, before the request is
-//! sent or after it was applied.
+//! sent, after it was applied, or while it is still on its way.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
@@ -7,7 +7,7 @@ use std::time::Duration;
 use beldi::Limits;
 use beldi::testing::{Fault, FaultyStore, RequestKind};
 
-/// The chance that the attempt ends at a request, half of it before the request and half after.
+/// The chance that the attempt ends at a request.
 const CRASH: f64 = 0.02;
 /// What a request takes to reach the store. What is on its way when its process is killed is gone.
 const DISTANCE: Duration = Duration::from_millis(1);
@@ -65,7 +65,11 @@ pub(crate) fn begin(store: &FaultyStore, seed: u64, note: impl Fn(Event) + Send 
             return Fault::None;
         }
         note(Event::Crash);
-        if random.bool() { Fault::Fail } else { Fault::LoseReply }
+        match random.u8(..3) {
+            0 => Fault::Fail,
+            1 => Fault::LoseReply,
+            _ => Fault::Late(Duration::from_millis(random.u64(1..50))),
+        }
     });
 }
 

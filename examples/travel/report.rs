@@ -143,5 +143,6 @@ impl fmt::Display for Report<'_> {
 }
 
 const FAIR: &str = "\
-Both ran the same handlers and bookings with the same chance of a crash at each store request. The
-raw side runs a crashed handler again from its first line; its kills drop all that runs in memory.";
+Both ran the same handlers and bookings, with the same chances of a crash at each store request and of
+a client that asks again too soon. The raw side runs a crashed handler again from its first line; its
+kills drop all that runs in memory.";
