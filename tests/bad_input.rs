@@ -250,7 +250,7 @@ fn a_request_key_from_outside_cannot_name_a_sent_instance() {
         let world = world(App::new("test").ssf(charge));
         for key in ["", "~abc", &"x".repeat(257)] {
             let error = world.call(charge("ok".into())).key(key).await.unwrap_err();
-            assert!(matches!(error, Error::BadRequest(_)), "{error}");
+            assert!(matches!(error, Error::BadKey { .. }), "{error}");
         }
     });
 }

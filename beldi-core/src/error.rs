@@ -135,6 +135,7 @@ pub type Result<T, E = Error> = std::result::Result<T, E>;
 
 /// Why JSON from outside is not the input of an SSF.
 #[derive(Debug)]
+#[cfg_attr(not(feature = "embedded"), expect(dead_code, reason = "for hosts that speak JSON"))]
 pub(crate) enum InputError {
     /// It is not JSON.
     Syntax { message: String, line: usize, column: usize },

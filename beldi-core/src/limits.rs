@@ -36,9 +36,10 @@ pub struct Limits {
     pub request_tries: u32,
     /// How long a caller outside waits for a result before it is told to ask again.
     pub call_time: Duration,
-    /// Root instances that run at once; more wait.
+    /// Attempts of root instances that run at once; more wait.
     pub concurrency: usize,
-    /// HTTP requests that wait for a running one to end; further ones are told to come back later.
+    /// HTTP requests that are kept waiting beyond `concurrency`; further ones are told to come back
+    /// later.
     pub waiting: usize,
     /// How long a host that is told to stop lets running requests and attempts end.
     pub patience: Duration,

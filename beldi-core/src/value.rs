@@ -29,7 +29,7 @@ pub enum Value {
     /// UTF-8 text.
     Text(String),
     /// Raw bytes.
-    Bytes(Vec<u8>),
+    Bytes(#[serde(with = "serde_bytes")] Vec<u8>),
     /// An ordered list.
     List(Vec<Value>),
     /// Named fields.

@@ -26,7 +26,7 @@ impl Errors {
     }
 
     /// The expansion, followed by one `compile_error!` for each mistake.
-    pub(crate) fn beside(self, expansion: TokenStream) -> TokenStream {
+    pub(crate) fn beside(&self, expansion: &TokenStream) -> TokenStream {
         let errors = self.0.iter().map(syn::Error::to_compile_error);
         quote! { #expansion #(#errors)* }
     }

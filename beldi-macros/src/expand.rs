@@ -1,9 +1,9 @@
-//! Writes the generated code: everything that is quoted, but for the two calls around awaits and async blocks.
+//! Writes the generated items. The calls around awaits and async blocks are the rewriting's.
 
 use proc_macro2::{Span, TokenStream};
 use quote::{ToTokens, format_ident, quote, quote_spanned};
 use syn::spanned::Spanned;
-use syn::{Block, Type, parse_quote, parse_quote_spanned};
+use syn::{Block, ReturnType, Signature, Token, Type, parse_quote, parse_quote_spanned};
 
 use crate::model::{Input, Part, Ssf};
 use crate::placement::{self, Place};
@@ -12,14 +12,14 @@ use crate::types::unnamed;
 
 /// Input:
 ///
-/// ```ignore
+/// ```text
 /// /// Takes one room.
 /// pub async fn reserve_room(hotel: String) -> Result<(), SoldOut> { body }
 /// ```
 ///
 /// Output:
 ///
-/// ```ignore
+/// ```text
 /// /// Takes one room.
 /// pub fn reserve_room(hotel: String) -> Call<reserve_room> { call::<reserve_room>(hotel) }
 /// impl Ssf for reserve_room { .. }
@@ -29,8 +29,8 @@ use crate::types::unnamed;
 /// pub struct reserve_room {}
 /// ```
 ///
-/// The type comes last, so that editors take the name for a function. It has braces, so that it takes no name among the
-/// values.
+/// The type comes last, so that editors take the name for a function. It has braces, so that it
+/// takes no name among the values.
 pub(crate) fn ssf(ssf: &Ssf, runtime: &Runtime) -> TokenStream {
     let call = call(ssf, runtime);
     let contract = contract(ssf, runtime);
@@ -39,18 +39,13 @@ pub(crate) fn ssf(ssf: &Ssf, runtime: &Runtime) -> TokenStream {
     quote! { #call #contract #handler #marker }
 }
 
-/// Input: `#[read_only] async fn helper(x: &str) -> u32 { body }`
+/// Input: `async fn helper(x: &str) -> u32 { body }`
 ///
-/// Output: `fn helper(x: &str) -> impl ReadOnlyOperation<Output = u32> { read_only_branch(async move { body }) }`
-///
-/// The `impl` is written with the span of this crate: its edition decides that the operation may borrow what the
-/// parameters borrow.
+/// Output: `fn helper(x: &str) -> impl Operation<Output = u32> { branch(async move { body }) }`
 pub(crate) fn part(part: &Part, runtime: &Runtime) -> TokenStream {
-    let Part { function, output } = part;
-    let operation = runtime.operation();
-    let at = located_at(output);
+    let Part { function, .. } = part;
     let mut sig = function.sig.clone();
-    sig.output = parse_quote_spanned! {at=> -> impl #operation<Output = #output> };
+    sig.output = operation(part, runtime);
     let body = match &function.body {
         Some(body) => part_body(part, body, runtime),
         None => quote! { ; },
@@ -60,18 +55,21 @@ pub(crate) fn part(part: &Part, runtime: &Runtime) -> TokenStream {
     quote! { #deny #(#attrs)* #vis #sig #body }
 }
 
-/// What callers use: the SSF's name among the functions.
+/// What callers use: the SSF's name among the functions. All of it stands in the user's text, so
+/// that rustc warns of it as of any function.
 fn call(ssf: &Ssf, runtime: &Runtime) -> TokenStream {
     let attrs = placement::of(ssf, Place::Call);
-    let (vis, ident) = (&ssf.function.vis, &ssf.function.sig.ident);
-    let module = runtime.module();
+    let vis = &ssf.function.vis;
+    let Signature { fn_token, ident, paren_token, .. } = &ssf.function.sig;
     let (parameter, argument) = match &ssf.input {
         Some(Input { name, ty }) => (quote! { #name: #ty }, quote! { #name }),
         None => (quote! {}, quote! { () }),
     };
-    quote! {
+    let at = paren_token.span.close();
+    let module = runtime.module_at(at);
+    quote_spanned! {at=>
         #(#attrs)*
-        #vis fn #ident(#parameter) -> #module::Call<#ident> {
+        #vis #fn_token #ident(#parameter) -> #module::Call<#ident> {
             #module::call::<#ident>(#argument)
         }
     }
@@ -114,26 +112,30 @@ fn assigned(name: &str, ty: &Type) -> TokenStream {
     quote_spanned! {located_at(ty)=> type #name = #ty; }
 }
 
-/// The user's function, a private associated one: there its name does not hide the call of itself, and type errors land on
-/// the user's expressions.
+/// The user's function, a private associated one: there its name does not hide the call of itself,
+/// and type errors land on the user's expressions.
 fn handler(ssf: &Ssf, body: &Block, runtime: &Runtime) -> TokenStream {
     let attrs = placement::of(ssf, Place::Handler);
     let Ssf { code, function, .. } = ssf;
     let (sig, ident) = (&function.sig, &function.sig.ident);
     let module = runtime.module();
     let deny = deny_disallowed();
-    let argument = ssf.input.as_ref().map(|_| quote! { input });
+    let (parameter, argument) = match &ssf.input {
+        Some(_) => (quote! { input }, quote! { input }),
+        None => (quote! { () }, quote! {}),
+    };
     let future = quote_spanned! {located_at(ident)=>
         impl ::core::future::Future<Output = Self::Output> + ::core::marker::Send
     };
     quote! {
         impl #module::Handler for #ident {
             const CODE: u64 = #code;
-            fn run(input: Self::Input) -> #future {
+            fn run(#parameter: Self::Input) -> #future {
                 Self::#ident(#argument)
             }
         }
         impl #ident {
+            #[allow(dead_code, clippy::unused_async)]
             #deny
             #(#attrs)*
             #sig #body
@@ -152,8 +154,18 @@ fn marker(ssf: &Ssf) -> TokenStream {
     }
 }
 
-/// The body of a part. Its first statement, which never runs, tells the type that the block returns, so that `?` infers
-/// and wrong types are reported at the user's expressions.
+/// What a part returns. The word `impl` is ours: its edition decides that the operation may borrow
+/// what the parameters borrow. The last token is the user's: by it rustc tells whose signature it
+/// is.
+fn operation(part: &Part, runtime: &Runtime) -> ReturnType {
+    let Part { output, .. } = part;
+    let operation = runtime.operation();
+    let close = Token![>](output.span());
+    parse_quote_spanned! {located_at(output)=> -> impl #operation<Output = #output #close }
+}
+
+/// The body of a part. Its first statement, which never runs, tells the type that the block
+/// returns, so that `?` infers and wrong types are reported at the user's expressions.
 fn part_body(part: &Part, body: &Block, runtime: &Runtime) -> TokenStream {
     let Part { function, output } = part;
     let at = located_at(output);
@@ -168,16 +180,18 @@ fn part_body(part: &Part, body: &Block, runtime: &Runtime) -> TokenStream {
     let mut block = quote_spanned! {at=> async move };
     let Block { brace_token, stmts } = body;
     brace_token.surround(&mut block, |block| block.extend(quote! { #declared #(#stmts)* }));
-    let branch = runtime.branch(block);
-    quote! { { #branch } }
+    let mut body = TokenStream::new();
+    brace_token.surround(&mut body, |body| body.extend(runtime.branch(block)));
+    body
 }
 
-/// Clippy knows more names than the macro, and sees them through imports: the project's `clippy.toml` lists them.
+/// Clippy sees names through imports, and those that a user's `clippy.toml` adds.
 fn deny_disallowed() -> TokenStream {
     quote! { #[deny(clippy::disallowed_methods, clippy::disallowed_types)] }
 }
 
-/// Generated code that stands in rustc's messages where the user wrote `tokens`, but that lints know to be generated.
+/// Generated code that stands where the user wrote `tokens` in rustc's messages, and that lints know
+/// to be generated.
 fn located_at(tokens: impl ToTokens) -> Span {
     Span::call_site().located_at(tokens.span())
 }

@@ -1,4 +1,5 @@
-//! What a wrong item expands to, beside its errors: something its callers and editors can go on working with.
+//! What a wrong item expands to beside its errors: something that its callers and editors can go
+//! on working with.
 
 use proc_macro2::TokenStream;
 use syn::visit_mut::{self, VisitMut};
@@ -21,7 +22,8 @@ pub(crate) fn not_a_function(
     item
 }
 
-/// An SSF with a wrong signature becomes a part: those may have any signature, and an await of one is well-typed.
+/// An SSF with a wrong signature becomes a part: a part may have any signature, and its callers'
+/// awaits are well-typed.
 pub(crate) fn as_part(mut function: Function) -> Part {
     MakeSend.visit_signature_mut(&mut function.sig);
     function.body.get_or_insert_with(|| parse_quote! { { ::core::unreachable!() } });

@@ -1,12 +1,12 @@
-//! Reads a body for what the types cannot see: names of things that differ from one execution of an instance to the
-//! next, and awaits inside macro calls.
+//! Reads a body for what the types cannot see: names of things that differ from one execution of an
+//! instance to the next, and awaits inside macro calls.
 //!
 //! Nested items and async closures are the outside world and are not read.
 
 use proc_macro2::Ident;
-use quote::ToTokens;
+use quote::{ToTokens, quote};
 use syn::visit::{self, Visit};
-use syn::{Block, ExprClosure, Item, Macro, Path};
+use syn::{Block, Expr, ExprCall, ExprClosure, Item, Macro, Path};
 
 use crate::errors::Errors;
 use crate::nondeterminism::advice;
@@ -40,6 +40,14 @@ impl<'a> Visit<'a> for Lint<'_> {
         }
     }
 
+    fn visit_expr_call(&mut self, call: &'a ExprCall) {
+        if let Some(closure) = plain_work_of_effect(call) {
+            self.check_work(closure);
+        } else {
+            visit::visit_expr_call(self, call);
+        }
+    }
+
     fn visit_expr_closure(&mut self, closure: &'a ExprClosure) {
         if closure.asyncness.is_none() {
             visit::visit_expr_closure(self, closure);
@@ -67,11 +75,21 @@ impl Lint<'_> {
     fn check_parallel(&mut self, path: &Path) {
         let name = path.segments.last().map(|segment| &segment.ident);
         let text = if name.is_some_and(|name| name.to_string().starts_with("select")) {
-            "a race has no winner that a replay could repeat: wait for all branches with `beldi::join(a, b)` or `beldi::join_all(..)`, and choose then"
+            "a race has no winner that a replay could repeat: wait for all branches with \
+             `beldi::join(a, b)` or `beldi::join_all(..)`, and choose then"
         } else {
-            "parallel branches are numbered by their position: write `beldi::join(a, b)` or `beldi::join_all(..)`"
+            "branches side by side are numbered by their position: \
+             write `beldi::join(a, b)` or `beldi::join_all(..)`"
         };
         self.errors.push(path, text);
+    }
+
+    fn check_work(&mut self, closure: &ExprClosure) {
+        let ExprClosure { inputs_begin, inputs, inputs_end, .. } = closure;
+        self.errors.push(
+            quote! { #inputs_begin #inputs #inputs_end },
+            "the work of an effect is an async closure: write `async |key| { .. }`",
+        );
     }
 
     fn hidden_await(&mut self, word: &Ident) {
@@ -92,7 +110,19 @@ impl ToTokens for Words<'_> {
     }
 }
 
-/// The macros that poll several futures side by side, as everyone imports them; `my::join!` is another.
+/// The closure in `effect(name, |key| async { .. })`. Its block is meant for the outside world, where
+/// only async closures are.
+pub(crate) fn plain_work_of_effect(call: &ExprCall) -> Option<&ExprClosure> {
+    let (Expr::Path(function), Some(Expr::Closure(work))) = (&*call.func, call.args.last()) else {
+        return None;
+    };
+    let is_effect = function.path.segments.last().is_some_and(|name| name.ident == "effect");
+    let is_plain = work.asyncness.is_none() && matches!(&*work.body, Expr::Async(_));
+    (is_effect && is_plain).then_some(work)
+}
+
+/// Whether a macro polls several futures side by side. Known by the names and crates that everyone
+/// uses; `my::join!` is another.
 pub(crate) fn is_parallel(path: &Path) -> bool {
     let words: Vec<_> = path.segments.iter().map(|segment| segment.ident.to_string()).collect();
     let Some((name, origin)) = words.split_last() else {

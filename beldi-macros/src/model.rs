@@ -3,7 +3,7 @@
 use proc_macro2::Ident;
 use quote::format_ident;
 use syn::ext::IdentExt;
-use syn::{FnArg, LitStr, Pat, ReturnType, Safety, Type, parse_quote};
+use syn::{FnArg, LitStr, Pat, ReturnType, Safety, Signature, Token, Type, parse_quote_spanned};
 
 use crate::args::Options;
 use crate::item::Function;
@@ -20,7 +20,7 @@ pub(crate) struct Ssf {
     pub(crate) code: u64,
 }
 
-/// The one parameter: its type, and a name for it even where the handler takes it apart with a pattern.
+/// The one parameter: its type, and a name for it even where the handler takes it apart.
 pub(crate) struct Input {
     pub(crate) name: Ident,
     pub(crate) ty: Type,
@@ -33,14 +33,16 @@ pub(crate) struct Part {
 }
 
 impl Ssf {
-    pub(crate) fn new(function: Function, options: Options, code: u64) -> Self {
+    pub(crate) fn new(mut function: Function, options: Options, code: u64) -> Self {
+        strip_qualifiers(&mut function.sig);
+        function.sig.asyncness = Some(Token![async](function.sig.fn_token.span));
         let own_name = || function.sig.ident.unraw().to_string();
         Self {
             name: options.name.map_or_else(own_name, |name| name.value()),
             service: options.service.filter(|_| function.body.is_none()),
             read_only: options.read_only,
             input: function.sig.inputs.first().and_then(Input::new),
-            output: output(&function.sig.output),
+            output: output(&function.sig),
             code,
             function,
         }
@@ -62,21 +64,25 @@ impl Input {
 }
 
 impl Part {
-    /// A part is a plain function to its callers: the words before `fn` go.
     pub(crate) fn new(mut function: Function) -> Self {
-        function.sig.constness = None;
-        function.sig.asyncness = None;
-        function.sig.safety = Safety::Default;
-        function.sig.abi = None;
+        strip_qualifiers(&mut function.sig);
         function.sig.variadic = None;
-        let output = output(&function.sig.output);
+        let output = output(&function.sig);
         Self { function, output }
     }
 }
 
-fn output(output: &ReturnType) -> Type {
-    match output {
-        ReturnType::Default => parse_quote! { () },
+/// Takes away the words before `fn`: `async`, and those that are mistakes.
+fn strip_qualifiers(sig: &mut Signature) {
+    sig.constness = None;
+    sig.asyncness = None;
+    sig.safety = Safety::Default;
+    sig.abi = None;
+}
+
+fn output(sig: &Signature) -> Type {
+    match &sig.output {
+        ReturnType::Default => parse_quote_spanned! {sig.paren_token.span.close()=> () },
         ReturnType::Type(_, ty) => (**ty).clone(),
     }
 }

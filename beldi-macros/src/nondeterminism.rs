@@ -53,7 +53,13 @@ const RULES: &[Rule] = &[
                  or start another SSF with `f(input).send().await`",
     },
     Rule {
-        names: &["tokio::time::*", "time::sleep", "thread::sleep"],
+        names: &[
+            "time::sleep",
+            "time::sleep_until",
+            "time::timeout",
+            "time::interval",
+            "thread::sleep",
+        ],
         advice: "is not recorded, so every replay would wait again: \
                  wait in `beldi::effect(\"wait\", async |key| ..)`",
     },
@@ -64,11 +70,11 @@ const RULES: &[Rule] = &[
     },
     Rule {
         names: &["HashMap", "hash_map"],
-        advice: "is read in another order by every execution: write `BTreeMap`",
+        advice: "is read in another order in every execution: write `BTreeMap`",
     },
     Rule {
         names: &["HashSet", "hash_set"],
-        advice: "is read in another order by every execution: write `BTreeSet`",
+        advice: "is read in another order in every execution: write `BTreeSet`",
     },
 ];
 

@@ -1,4 +1,8 @@
 //! The way from an attribute and its item to the generated code.
+//!
+//! Options and item are read (`args`, `item`) and checked (`rules`), the body is read (`lint`) and
+//! rewritten (`rewrite`), and all of it put into a `model` and written out (`expand`). Mistakes are
+//! collected (`errors`) and reported beside an item as near to the right one as can be (`fallback`).
 
 use std::fmt;
 
@@ -53,7 +57,7 @@ pub(crate) fn run(word: Word, options: TokenStream, item: TokenStream) -> TokenS
         Ok(function) => expand_function(word, function, options, &mut errors),
         Err(error) => fallback::not_a_function(word, item, &error, &mut errors),
     };
-    errors.beside(expansion)
+    errors.beside(&expansion)
 }
 
 fn expand_function(

@@ -29,6 +29,7 @@ fn belongs(attr: &Attribute, place: Place, has_handler: bool) -> bool {
     if is(&["deprecated", "must_use"]) || !has_handler {
         return place == Place::Call;
     }
-    // An `expect` may be fulfilled once only, and other macros, such as `tracing::instrument`, wrap a body.
+    // An `expect` wants to be fulfilled everywhere, and a macro such as `tracing::instrument` wants
+    // a body.
     place == Place::Handler
 }

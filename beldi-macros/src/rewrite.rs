@@ -7,9 +7,11 @@ use quote::ToTokens;
 use syn::parse::Parser;
 use syn::punctuated::Punctuated;
 use syn::visit_mut::{self, VisitMut};
-use syn::{Block, Expr, ExprAsync, ExprAwait, ExprClosure, Item, Macro, Token, parse_quote};
+use syn::{
+    Block, Expr, ExprAsync, ExprAwait, ExprCall, ExprClosure, Item, Macro, Token, parse_quote,
+};
 
-use crate::lint::is_parallel;
+use crate::lint::{is_parallel, plain_work_of_effect};
 use crate::runtime::Runtime;
 
 /// Rewrites a body in place.
@@ -32,14 +34,22 @@ impl VisitMut for Rewrite<'_> {
         }
     }
 
+    fn visit_expr_call_mut(&mut self, call: &mut ExprCall) {
+        if plain_work_of_effect(call).is_some() {
+            call.args.last_mut().into_iter().for_each(mend_work);
+        }
+        visit_mut::visit_expr_call_mut(self, call);
+    }
+
     fn visit_expr_closure_mut(&mut self, closure: &mut ExprClosure) {
         if closure.asyncness.is_none() {
             visit_mut::visit_expr_closure_mut(self, closure);
         }
     }
 
-    /// The awaits in a macro call are mistakes, reported elsewhere. They are rewritten where the arguments can be read, and
-    /// races and joins of futures taken out, so that no types are wrong on top of that.
+    /// Awaits in macro calls are mistakes that the lint reports. They are rewritten where the
+    /// arguments can be read, and races and joins of futures taken out, so that no types are wrong
+    /// on top of that.
     fn visit_macro_mut(&mut self, call: &mut Macro) {
         let arguments = Punctuated::<Expr, Token![,]>::parse_terminated;
         if is_parallel(&call.path) {
@@ -71,10 +81,25 @@ impl Rewrite<'_> {
     }
 }
 
-/// As an argument the operation needs no parentheses of its own, and rustc would say so to the user.
+/// As an argument the operation needs no parentheses, and rustc would say so to the user.
 fn without_parentheses(expr: &Expr) -> &Expr {
     match expr {
         Expr::Paren(inner) if inner.attrs.is_empty() => &inner.expr,
         other => other,
+    }
+}
+
+/// A mistake that the lint reports.
+///
+/// Input: `|key| async move { .. }`
+///
+/// Output: `async move |key| { .. }`
+fn mend_work(work: &mut Expr) {
+    if let Expr::Closure(work) = work
+        && let Expr::Async(ExprAsync { async_token, capture, block, .. }) = &*work.body
+    {
+        work.asyncness = Some(*async_token);
+        work.capture = work.capture.or(*capture);
+        work.body = parse_quote! { #block };
     }
 }

@@ -1,11 +1,8 @@
-//! Every rule about a function's signature and the options beside it, with its message. A message says what is wrong
-//! and what to write.
+//! Every rule about a function's signature and the options beside it, with its message. A message
+//! says what is wrong and what to write.
 
 use syn::ext::IdentExt;
-use syn::{
-    FnArg, Lifetime, LitStr, PatType, ReturnType, Safety, Signature, Type, TypeImplTrait,
-    TypeReference,
-};
+use syn::{FnArg, LitStr, PatType, ReturnType, Safety, Signature, Type};
 
 use crate::args::Options;
 use crate::errors::Errors;
@@ -13,11 +10,11 @@ use crate::item::Function;
 use crate::pipeline::Word;
 use crate::types::{Borrowed, owned_form, unnamed};
 
-/// Whether the signature is one that the attribute can expand.
+/// Whether the signature is one that the attribute can expand, were the right words before `fn`.
 pub(crate) fn check_signature(word: Word, sig: &Signature, errors: &mut Errors) -> bool {
-    let before = errors.count();
     check_async(word, sig, errors);
     check_qualifiers(word, sig, errors);
+    let before = errors.count();
     check_variadic(word, sig, errors);
     check_output_has_a_name(word, &sig.output, errors);
     if word == Word::Ssf {
@@ -56,7 +53,13 @@ fn check_qualifiers(word: Word, sig: &Signature, errors: &mut Errors) {
         errors.push(constness, format_args!("{noun} cannot be `const`: remove the word"));
     }
     if let Safety::Unsafe(_) | Safety::Safe(_) = &sig.safety {
-        errors.push(sig.safety.clone(), format_args!("{noun} is called by the engine, which promises nothing: remove the word and keep unsafe code in a function of its own"));
+        errors.push(
+            sig.safety.clone(),
+            format_args!(
+                "{noun} is called by the engine, which promises nothing: \
+                 remove the word and keep unsafe code in a function of its own"
+            ),
+        );
     }
     if let Some(abi) = &sig.abi {
         errors.push(abi, format_args!("{noun} has no foreign calling convention: remove `extern`"));
@@ -89,7 +92,11 @@ fn check_output_has_a_name(word: Word, output: &ReturnType, errors: &mut Errors)
 
 fn check_receiver(sig: &Signature, errors: &mut Errors) {
     if let Some(receiver) = sig.receiver() {
-        errors.push(receiver, "an SSF is a free function: move it out of the `impl` and take what it needs as its input");
+        errors.push(
+            receiver,
+            "an SSF is a free function: \
+             move it out of the `impl` and take what it needs as its input",
+        );
     }
 }
 
@@ -98,8 +105,8 @@ fn check_generics(sig: &Signature, errors: &mut Errors) {
     if !generics.params.is_empty() {
         errors.push(
             generics,
-            "an SSF cannot be generic: its input and output types are part of its name on the wire; \
-             write the types, or make it a `#[beldi::part]`",
+            "an SSF cannot be generic: its input and output types are part of its name on the \
+             wire; write the types, or make it a `#[beldi::part]`",
         );
     } else if let Some(clause) = &generics.where_clause {
         errors.push(clause, "an SSF has no `where` clause: its types are fixed; remove it");
@@ -143,7 +150,8 @@ fn check_body(function: &Function, options: &Options, errors: &mut Errors) {
     match (&function.body, &options.service) {
         (Some(_), Some(service)) => errors.push(
             service,
-            "a function of another service has no body here: end its signature with `;`, or remove `service`",
+            "a function of another service has no body here: \
+             end its signature with `;`, or remove `service`",
         ),
         (None, None) => errors.push(
             &function.sig,

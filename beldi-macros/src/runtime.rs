@@ -55,7 +55,8 @@ impl Runtime {
         quote_spanned! {begin=> #module::#call }
     }
 
-    fn module_at(&self, at: Span) -> TokenStream {
+    /// `::beldi::__private`, standing somewhere in the user's text.
+    pub(crate) fn module_at(&self, at: Span) -> TokenStream {
         match &self.facade {
             None => quote_spanned! {at=> ::beldi::__private },
             Some(path) => {

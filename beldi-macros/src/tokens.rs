@@ -4,8 +4,8 @@ use std::iter::Peekable;
 
 use proc_macro2::{Ident, TokenStream, TokenTree, token_stream};
 
-/// All tokens at every depth, in order, without the groups around them and without the bodies of async closures, which
-/// are the outside world.
+/// All tokens at every depth, in order, without the groups around them and without the bodies of
+/// async closures, which are the outside world.
 pub(crate) fn flatten(tokens: TokenStream) -> Vec<TokenTree> {
     let mut flat = Vec::new();
     flatten_into(tokens, &mut flat);
@@ -57,8 +57,8 @@ fn flatten_into(tokens: TokenStream, flat: &mut Vec<TokenTree>) {
     }
 }
 
-/// Input: what follows `async`. Skips `move |..| { .. }`, or `|..| expression` up to the next comma; an `async` block
-/// stays.
+/// Input: what follows `async`. Skips `move |..| { .. }`, or `|..| expression` up to the next
+/// comma; an `async` block stays.
 fn skip_closure(tokens: &mut Peekable<token_stream::IntoIter>) {
     tokens.next_if(|token| is_word(token, "move"));
     if tokens.next_if(|token| is_punct(token, '|')).is_none() {

@@ -54,6 +54,55 @@ async fn a_stop_has_patience_for_a_while() {
 }
 
 #[tokio::test]
+async fn a_stop_begins_no_attempt_that_waits_for_its_turn() {
+    let served = with_limits(Limits { concurrency: 1, ..Limits::default() }).await;
+    let (store, gate) = (served.store.clone(), served.gate_before_writing("counts"));
+    let running = tokio::spawn(answer(served.post("/count", &json!("home"))));
+    gate.reached().await;
+    let queued = served.post("/open_hotel", &json!("ritz")).header("Prefer", "respond-async");
+    let queued = answer(queued.header("Idempotency-Key", "k")).await;
+    assert_eq!(queued.status, 202);
+
+    let stopped = served.stop();
+    tokio::time::sleep(Duration::from_millis(20)).await;
+    store.script(|request| match request.target.contains("rooms") {
+        true => panic!("begun while stopping: {request}"),
+        false => Fault::None,
+    });
+    gate.open();
+    assert_eq!(running.await.unwrap().status, 200);
+    stopped.await.unwrap().unwrap();
+
+    store.script(|_| Fault::None);
+    let again = serve_with(Limits::default(), store).await;
+    assert_eq!(again.instance_when("k", "done").await["attempts"], json!(1));
+}
+
+#[tokio::test]
+async fn a_stop_does_not_wait_for_a_store_that_hangs() {
+    let patience = Duration::from_millis(50);
+    let served = with_limits(Limits { patience, ..Limits::default() }).await;
+    served.store.script(|_| Fault::Hang);
+    let hanging = tokio::spawn(answer(served.post("/count", &json!("home"))));
+    tokio::time::sleep(Duration::from_millis(20)).await;
+    let stopped = tokio::time::timeout(Duration::from_secs(3), served.stop()).await;
+    stopped.unwrap().unwrap().unwrap();
+    assert_eq!(hanging.await.unwrap().code(), (503, "stopping"));
+}
+
+#[tokio::test]
+async fn who_waits_for_a_next_attempt_keeps_nobody_from_running() {
+    let backoff = Duration::from_secs(60);
+    let limits = Limits { concurrency: 1, backoff, backoff_max: backoff, ..Limits::default() };
+    let served = with_limits(limits).await;
+    let request = served.post("/needs_room", &json!("ritz")).header("Idempotency-Key", "k");
+    let waiting = tokio::spawn(answer(request));
+    served.instance_when("k", "running").await;
+    assert_eq!(served.call("/count", json!("home")).await.body, json!(1));
+    assert!(!waiting.is_finished());
+}
+
+#[tokio::test]
 async fn a_client_that_goes_away_does_not_end_the_attempt() {
     let served = serve().await;
     let gate = served.gate_before_writing("counts");

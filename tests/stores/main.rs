@@ -9,7 +9,7 @@ mod model;
 use std::sync::Arc;
 
 use beldi::store::{EmbeddedStore, MemoryStore};
-use beldi::testing::conformance;
+use beldi::testing::{FaultyStore, conformance};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_memory_store_conforms() {
@@ -21,4 +21,9 @@ async fn the_embedded_store_conforms() {
     let folder = tempfile::tempdir().unwrap();
     let store = EmbeddedStore::open(folder.path().join("test.beldi")).unwrap();
     conformance::run(Arc::new(store)).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_faulty_store_conforms_while_nothing_fails() {
+    conformance::run(Arc::new(FaultyStore::new(MemoryStore::new()))).await;
 }

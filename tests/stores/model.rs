@@ -138,7 +138,7 @@ async fn compare(commands: Vec<Command>) {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::with_cases(64) })]
+    #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::with_cases(32) })]
 
     #[test]
     fn the_embedded_store_answers_as_the_memory_store(commands in vec(command(), 1..60)) {

@@ -12,13 +12,15 @@ use crate::value::Value;
 /// The value as a store keeps it. `what` names it in the error.
 pub(crate) fn encode<T: Serialize + ?Sized>(value: &T, what: &str) -> Result<Value, Reason> {
     let encoded = serde_dynamo::to_attribute_value::<_, AttributeValue>(value);
-    encoded.map_err(|error| error.to_string()).and_then(native).map_err(|error| {
-        let name = type_name::<T>();
-        Reason::new(
-            "unencodable_value",
-            format!("{what} of type `{name}` cannot be stored: {error}"),
-        )
-    })
+    encoded.map_err(|error| error.to_string()).and_then(|value| native(value, MAX_DEPTH)).map_err(
+        |error| {
+            let name = type_name::<T>();
+            Reason::new(
+                "unencodable_value",
+                format!("{what} of type `{name}` cannot be stored: {error}"),
+            )
+        },
+    )
 }
 
 /// The user's value. `what` names it in the error.
@@ -34,7 +36,11 @@ pub(crate) fn decode<T: DeserializeOwned>(value: Value, what: &str) -> Result<T,
     })
 }
 
-fn native(value: AttributeValue) -> Result<Value, String> {
+/// How deep lists and maps may be nested: what DynamoDB takes.
+const MAX_DEPTH: usize = 31;
+
+fn native(value: AttributeValue, depth: usize) -> Result<Value, String> {
+    let inner = || depth.checked_sub(1).ok_or(format!("it is nested more than {MAX_DEPTH} deep"));
     Ok(match value {
         AttributeValue::Null(_) => Value::Null,
         AttributeValue::Bool(bool) => Value::Bool(bool),
@@ -42,10 +48,14 @@ fn native(value: AttributeValue) -> Result<Value, String> {
         AttributeValue::S(text) => Value::Text(text),
         AttributeValue::B(bytes) => Value::Bytes(bytes),
         AttributeValue::L(items) => {
-            Value::List(items.into_iter().map(native).collect::<Result<_, _>>()?)
+            let inner = inner()?;
+            Value::List(
+                items.into_iter().map(|item| native(item, inner)).collect::<Result<_, _>>()?,
+            )
         }
         AttributeValue::M(fields) => {
-            let fields = fields.into_iter().map(|(name, field)| Ok((name, native(field)?)));
+            let inner = inner()?;
+            let fields = fields.into_iter().map(|(name, field)| Ok((name, native(field, inner)?)));
             Value::Map(fields.collect::<Result<_, String>>()?)
         }
         AttributeValue::Ss(_) | AttributeValue::Ns(_) | AttributeValue::Bs(_) => {
@@ -93,5 +103,63 @@ fn foreign(value: Value) -> AttributeValue {
         Value::Map(fields) => AttributeValue::M(
             fields.into_iter().map(|(name, field)| (name, foreign(field))).collect(),
         ),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::{BTreeMap, HashMap};
+
+    use serde::{Deserialize, Serialize};
+
+    use super::*;
+
+    fn round_trip<T: Serialize + DeserializeOwned + PartialEq + std::fmt::Debug>(value: T) {
+        let stored = encode(&value, "it").unwrap();
+        assert_eq!(decode::<T>(stored, "it").unwrap(), value);
+    }
+
+    #[derive(Debug, PartialEq, Serialize, Deserialize)]
+    enum Shape {
+        Unit,
+        Tuple(i8, String),
+        Struct { deep: Option<Vec<u8>> },
+    }
+
+    #[test]
+    fn what_serde_can_say_comes_back() {
+        round_trip(());
+        round_trip((true, 'x', "text".to_owned(), 1_u8, i64::MIN, u64::MAX));
+        round_trip((0.1_f64, -1e-100_f64, 3.0_f32, 0.0_f64));
+        round_trip(vec![Some(1), None]);
+        round_trip(BTreeMap::from([(1_u32, "one".to_owned())]));
+        round_trip(HashMap::from([("a".to_owned(), vec![(); 2])]));
+        round_trip(vec![
+            Shape::Unit,
+            Shape::Tuple(-3, String::new()),
+            Shape::Struct { deep: Some(vec![0, 255]) },
+            Shape::Struct { deep: None },
+        ]);
+        round_trip(Ok::<u8, String>(3));
+        round_trip(uuid::Uuid::from_u128(7));
+    }
+
+    #[test]
+    fn what_dynamodb_cannot_hold_is_refused() {
+        for number in [f64::NAN, f64::INFINITY, 1e200, 1e-200] {
+            assert!(encode(&number, "it").is_err(), "{number}");
+        }
+        assert!(encode(&i128::MAX, "it").is_err());
+    }
+
+    #[test]
+    fn nesting_is_bounded() {
+        #[derive(Serialize)]
+        struct Deep(Option<Box<[Self; 1]>>);
+        let deep =
+            |depth: usize| (0..depth).fold(Deep(None), |inner, _| Deep(Some(Box::new([inner]))));
+        assert!(encode(&deep(MAX_DEPTH), "it").is_ok());
+        let error = encode(&deep(MAX_DEPTH + 1), "it").unwrap_err();
+        assert!(error.message.contains("nested more than 31 deep"), "{}", error.message);
     }
 }

@@ -22,12 +22,20 @@ pub(crate) struct Found {
     pub(crate) damaged: Vec<StoreError>,
 }
 
-/// Looks through all unfinished roots. With `take_over`, running leases count as over: for a host
-/// that has just opened a store nobody else can be using.
+/// What a lease that has not run out means.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Leases {
+    /// An attempt may be running.
+    Hold,
+    /// Nothing, for whoever began that attempt is gone.
+    AreOver,
+}
+
+/// Looks through all unfinished roots.
 pub(crate) async fn find(
     service: &Service,
     limit: usize,
-    take_over: bool,
+    leases: Leases,
 ) -> Result<Found, StoreError> {
     let mut found = Found::default();
     for shard in layout::intent_shards() {
@@ -36,7 +44,7 @@ pub(crate) async fn find(
             let page = service.store.due(&query).await?;
             for (key, row) in page.rows {
                 let Some(request_key) = layout::parse_root(&key) else { continue };
-                found.sort_in(service, request_key, &row, take_over).await?;
+                found.sort_in(service, request_key, &row, leases).await?;
             }
             match page.next {
                 Some(next) if found.overdue.len() < limit => query.after = Some(next),
@@ -55,7 +63,7 @@ impl Found {
         service: &Service,
         request_key: &str,
         row: &Row,
-        take_over: bool,
+        leases: Leases,
     ) -> Result<(), StoreError> {
         let intent = match Intent::read(request_key, row) {
             Ok(intent) => intent,
@@ -67,7 +75,7 @@ impl Found {
         if intent.state != State::Running {
             return Ok(());
         }
-        if intent.next > service.outside.now() && !take_over {
+        if intent.next > service.outside.now() && leases == Leases::Hold {
             self.waiting += 1;
             self.earliest = Some(self.earliest.unwrap_or(u64::MAX).min(intent.next));
         } else if intent.counted_attempts() >= service.limits.attempts {

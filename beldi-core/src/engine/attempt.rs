@@ -134,6 +134,11 @@ impl Attempt {
         stopped.get_or_insert(stop);
     }
 
+    /// Whether the run has to end: then none of its branches may have another effect.
+    pub(crate) fn is_stopped(&self) -> bool {
+        self.stopped.lock().unwrap_or_else(PoisonError::into_inner).is_some()
+    }
+
     fn take_stop(&self) -> Option<Stop> {
         self.stopped.lock().unwrap_or_else(PoisonError::into_inner).take()
     }

@@ -3,9 +3,12 @@
 //! Log before effect: `pending` holds what was observed and done since the last slot; an effect
 //! first waits until no *observation* is pending (outcomes of effects are in their rows already and
 //! only ride along). One flush is in flight at a time, so slots become durable in order: a hole
-//! followed by a slot would be a history no single run could have had (k).
+//! followed by a slot would be a history no single run could have had (k). A flush carries what all
+//! branches observed: if it is lost or fails, none of them goes on.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use futures_util::future::pending;
 
 use super::{Attempt, Handler, Stop};
 use crate::error::Reason;
@@ -105,14 +108,17 @@ impl Instance {
         self.flush(at, false).await
     }
 
-    /// Makes way for a reply: everything it follows from is logged. An attempt that saw other things
-    /// may have had effects where this one had none; who loses the slot goes on with the winner's.
-    pub(crate) async fn before_reply(&self, at: &Path) -> Result<(), Stop> {
-        self.flush(at, false).await
+    /// Makes way for the reply: with everything observed logged, every attempt comes to the same.
+    /// Without, one could end on what it saw last while another goes on from what it saw.
+    pub(crate) async fn before_reply(&self, end: &Path) -> Result<(), Stop> {
+        self.flush(end, false).await
     }
 
     async fn flush(&self, at: &Path, register: bool) -> Result<(), Stop> {
         let mut next_slot = self.next_slot.lock().await;
+        if self.attempt.is_stopped() {
+            return pending().await;
+        }
         let entries = self.take_unlogged();
         let register = register && !self.attempt.is_registered();
         if entries.is_empty() && !register {

@@ -5,7 +5,7 @@
 //! | get, get_many, scan, now | – | observed |
 //! | put, delete, update | log what was observed, register the root | outcome noted |
 //! | call of a read-only SSF | – | observed |
-//! | call of another SSF | log what was observed | log what the callee observed last; observed |
+//! | call of another SSF | log what was observed | its own last observations are logged; outcome noted |
 //! | send, effect | log what was observed, register the root | outcome noted; observed |
 //!
 //! `uuid` and `random` store nothing: they are computed from the instance and the path.
@@ -14,8 +14,8 @@ use std::sync::Arc;
 
 use futures_util::future::{pending, try_join_all};
 
-use super::{Instance, Scope, Scoped, Stop};
-use crate::error::Reason;
+use super::{Handler, Instance, Scope, Scoped, Stop};
+use crate::error::{Error, Reason};
 use crate::limits::{MAX_CALL_DEPTH, MAX_UPDATE_RESULT, MAX_VALUE};
 use crate::path::Path;
 use crate::protocol::daal::{self, Change, Item};
@@ -167,30 +167,41 @@ impl Step {
 
     pub(crate) async fn call(&self, ssf: &str, input: Value) -> Value {
         let what = What::new(Kind::Call, &[ssf, &digest(&input)]);
+        let handler = self.instance.attempt.service.handler(ssf);
+        if handler.as_ref().is_ok_and(|handler| handler.read_only) || self.is_raw() {
+            return self.observe(&what, self.run_callee(handler, input)).await;
+        }
+        // Any attempt that calls again gets the same reply, so it needs no log of the caller's.
         let call = async {
-            let attempt = &self.instance.attempt;
-            let handler = attempt.service.handler(ssf);
-            let handler = handler.map_err(|error| bug("unknown_ssf", error.to_string()))?;
-            if !handler.read_only && !self.is_raw() {
-                self.may_have_effects(&what)?;
-                self.instance.before_call(&self.path).await?;
-            }
-            let depth = self.instance.depth + 1;
-            if depth > MAX_CALL_DEPTH {
-                let text = format!("calls are nested more than {MAX_CALL_DEPTH} deep at `{ssf}`");
-                return Err(bug("call_depth", text));
-            }
-            let id = self.instance.id.callee(&self.path, ssf);
-            let callee = Arc::new(Instance::new(Arc::clone(attempt), id, handler, depth)?);
-            let scope = Scope::new(Arc::clone(&callee), Path::default());
-            let body = Scoped::new(Arc::clone(&scope), (handler.run)(input));
-            let output = body.await.map_err(Stop::Park)?;
-            if !handler.read_only && !self.is_raw() {
-                callee.before_reply(&scope.claim()).await?;
-            }
-            Ok(output)
+            self.may_have_effects(&what)?;
+            self.instance.before_call(&self.path).await?;
+            self.run_callee(handler, input).await
         };
-        self.observe(&what, call).await
+        self.log(&what, Instance::effected, call).await
+    }
+
+    async fn run_callee(
+        &self,
+        handler: Result<&Handler, Error>,
+        input: Value,
+    ) -> Result<Value, Stop> {
+        let handler = handler.map_err(|error| bug("unknown_ssf", error.to_string()))?;
+        let ssf = handler.name;
+        let depth = self.instance.depth + 1;
+        if depth > MAX_CALL_DEPTH {
+            let text = format!("calls are nested more than {MAX_CALL_DEPTH} deep at `{ssf}`");
+            return Err(bug("call_depth", text));
+        }
+        let id = self.instance.id.callee(&self.path, ssf);
+        let callee = Instance::new(Arc::clone(&self.instance.attempt), id, handler, depth)?;
+        let callee = Arc::new(callee);
+        let scope = Scope::new(Arc::clone(&callee), Path::default());
+        let body = Scoped::new(Arc::clone(&scope), (handler.run)(input));
+        let reply = body.await.map_err(Stop::Park)?;
+        if !handler.read_only && !self.is_raw() {
+            callee.before_reply(&scope.claim()).await?;
+        }
+        Ok(reply)
     }
 
     pub(crate) async fn send(&self, ssf: &str, input: Value) {
@@ -255,18 +266,7 @@ impl Step {
 
     /// A step whose outcome has to be logged before the next effect.
     async fn observe(&self, what: &What, act: impl Future<Output = Result<Value, Stop>>) -> Value {
-        let observed = async {
-            if self.is_raw() {
-                return act.await;
-            }
-            if let Some(value) = self.recall(what)? {
-                return Ok(value);
-            }
-            let value = act.await?;
-            self.instance.observed(self.entry(what, value.clone()));
-            Ok(value)
-        };
-        self.or_stop(observed.await).await
+        self.log(what, Instance::observed, act).await
     }
 
     /// A step whose outcome is in the row it changes.
@@ -275,19 +275,35 @@ impl Step {
         what: &What,
         act: impl Future<Output = Result<Value, Stop>>,
     ) -> Value {
-        let effected = async {
+        let effect = async {
+            self.make_way(what).await?;
+            act.await
+        };
+        self.log(what, Instance::effected, effect).await
+    }
+
+    /// Recalls the step, or takes it and notes what came of it.
+    async fn log(
+        &self,
+        what: &What,
+        note: fn(&Instance, Entry),
+        act: impl Future<Output = Result<Value, Stop>>,
+    ) -> Value {
+        let outcome = async {
             if self.is_raw() {
                 return act.await;
             }
             if let Some(value) = self.recall(what)? {
                 return Ok(value);
             }
-            self.make_way(what).await?;
             let value = act.await?;
-            self.instance.effected(self.entry(what, value.clone()));
+            note(&self.instance, self.entry(what, value.clone()));
             Ok(value)
         };
-        self.or_stop(effected.await).await
+        match outcome.await {
+            Ok(value) => value,
+            Err(stop) => self.stop(stop).await,
+        }
     }
 
     /// What an effect has to wait for.
@@ -305,13 +321,6 @@ impl Step {
 
     fn entry(&self, what: &What, value: Value) -> Entry {
         Entry { path: self.path.clone(), fingerprint: what.fingerprint(), value }
-    }
-
-    async fn or_stop<T>(&self, outcome: Result<T, Stop>) -> T {
-        match outcome {
-            Ok(value) => value,
-            Err(stop) => self.stop(stop).await,
-        }
     }
 
     /// The types say so too, where they can see it.

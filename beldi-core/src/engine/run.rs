@@ -1,8 +1,8 @@
 //! A root from its request to its one result: run, adopt and run again, finish, fail or park.
 //!
 //! An attempt that loses a slot is run again at once with the winner's log; each such turn finds at
-//! least one slot more, so it ends. What a run comes to is recorded by [`intent::finish`], first
-//! one wins, after the reply: all it follows from is logged, so every run comes to the same.
+//! least one slot more, so it ends. A registered run logs what it observed last before it replies;
+//! then every run must come to the same, and [`intent::finish`] may record it after the reply.
 
 use std::sync::Arc;
 
@@ -150,15 +150,15 @@ impl Run<'_> {
             root.before_reply(&scope.claim()).await?;
             return Ok((result, true));
         }
-        self.record(intent, result).await
+        self.record(attempt, result).await
     }
 
-    /// The reply of a root without effects, recorded if the asker chose its key.
-    async fn record(&self, intent: &Intent, result: Value) -> Result<(Value, bool), Stop> {
+    /// Nothing was changed: only an asker who chose the key relies on the reply.
+    async fn record(&self, attempt: &Attempt, result: Value) -> Result<(Value, bool), Stop> {
         if self.handler.read_only || !self.explicit {
             return Ok((result, false));
         }
-        let done = Intent { state: State::Done(result.clone()), ..intent.clone() };
+        let done = Intent { state: State::Done(result.clone()), ..attempt.intent.clone() };
         match intent::register(&self.service.store, &done, None).await? {
             Registered::Mine => Ok((result, false)),
             Registered::Theirs(_) => Err(Stop::Adopt),

@@ -5,7 +5,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use futures_util::future::BoxFuture;
-use tokio::sync::mpsc;
+use tokio::sync::{Semaphore, SemaphorePermit, mpsc};
 
 use super::patient::Patient;
 use super::tasks::Tasks;
@@ -17,6 +17,7 @@ use crate::value::Value;
 
 /// A registered SSF, its types erased.
 #[derive(Clone, Copy)]
+#[cfg_attr(not(feature = "embedded"), expect(dead_code, reason = "for hosts that speak JSON"))]
 pub(crate) struct Handler {
     pub(crate) name: &'static str,
     pub(crate) read_only: bool,
@@ -39,6 +40,8 @@ pub(crate) struct Service {
     pub(crate) store: Patient,
     pub(crate) outside: Arc<dyn Outside>,
     pub(crate) limits: Limits,
+    /// One permit an attempt.
+    pub(crate) permits: Arc<Semaphore>,
     /// What runs beside the requests, and ends with the host.
     pub(crate) tasks: Tasks,
     handlers: BTreeMap<&'static str, Handler>,
@@ -66,12 +69,14 @@ impl Service {
         outside: Arc<dyn Outside>,
     ) -> (Arc<Self>, mpsc::UnboundedReceiver<String>) {
         let (registered, to_begin) = mpsc::unbounded_channel();
+        let permits = parts.limits.concurrency.max(1);
         let service = Self {
             name: parts.name,
             version: parts.version,
             store: Patient::new(store, Arc::clone(&outside), &parts.limits),
             outside,
             limits: parts.limits,
+            permits: Arc::new(Semaphore::new(permits.min(Semaphore::MAX_PERMITS))),
             tasks: Tasks::default(),
             handlers: parts.handlers,
             compatible: parts.compatible,
@@ -91,6 +96,12 @@ impl Service {
             ssf: ssf.to_owned(),
             known: self.ssfs().collect::<Vec<_>>().join(", "),
         })
+    }
+
+    /// Waits until one more attempt may run; it may until the permit is dropped.
+    pub(crate) async fn permit(&self) -> Option<SemaphorePermit<'_>> {
+        // Nobody closes the semaphore, so there always is one.
+        self.permits.acquire().await.ok()
     }
 
     /// Whether this build's handler may replay what code of that hash has logged.

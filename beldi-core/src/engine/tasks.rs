@@ -3,6 +3,7 @@
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
+#[cfg(feature = "embedded")]
 use tokio_util::task::task_tracker::TaskTrackerToken;
 
 /// The tasks of a host.
@@ -22,6 +23,7 @@ impl Tasks {
     }
 
     /// Counts as a task until it is dropped.
+    #[cfg(feature = "embedded")]
     pub(crate) fn hold(&self) -> TaskTrackerToken {
         self.tracker.token()
     }
@@ -29,6 +31,11 @@ impl Tasks {
     /// Cuts all tasks where they stand, those to come as well.
     pub(crate) fn cut(&self) {
         self.cut.cancel();
+    }
+
+    /// Whether somebody waits, or has waited, for the last to end.
+    pub(crate) fn are_ending(&self) -> bool {
+        self.tracker.is_closed()
     }
 
     /// Waits until no task is left.

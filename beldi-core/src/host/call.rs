@@ -42,12 +42,12 @@ impl<'h, S: Ssf> IntoFuture for HostCall<'h, S> {
 
     fn into_future(self) -> Self::IntoFuture {
         let input = Call::<S>::encoded_input(&self.call.input);
-        let shared = Arc::clone(self.host.shared());
+        let service = Arc::clone(&self.host.service);
         let key = self.key;
         Box::pin(async move {
             let input = input.map_err(|reason| Error::BadRequest(reason.message))?;
-            let request = request(&shared.service, S::NAME, key, input)?;
-            let output = shared.answer(request, ()).await?;
+            let request = request(&service, S::NAME, key, input)?;
+            let output = answer_apart(&service, request, ()).await?;
             Call::<S>::decoded_output(output).map_err(|reason| Error::BadRequest(reason.message))
         })
     }
@@ -79,7 +79,7 @@ impl<'h, S: Ssf> IntoFuture for HostSend<'h, S> {
 
     fn into_future(self) -> Self::IntoFuture {
         let input = Call::<S>::encoded_input(&self.send.input);
-        let service = Arc::clone(&self.host.shared().service);
+        let service = Arc::clone(&self.host.service);
         let key = self.key;
         Box::pin(async move {
             let input = input.map_err(|reason| Error::BadRequest(reason.message))?;
@@ -90,27 +90,21 @@ impl<'h, S: Ssf> IntoFuture for HostSend<'h, S> {
     }
 }
 
-impl super::Shared {
-    /// Answers a request in a task of its own: an asker who goes away does not end the attempt.
-    /// `place` is given up when the attempt has ended.
-    pub(crate) async fn answer<P: Send + 'static>(
-        self: &Arc<Self>,
-        request: Request,
-        place: P,
-    ) -> Result<Value> {
-        let shared = Arc::clone(self);
-        let answered = self.service.tasks.spawn(
-            async move {
-                let _place = place;
-                let _permit = shared.permits.acquire().await;
-                answer(&shared.service, &request).await
-            }
-            .in_current_span(),
-        );
-        match answered.await {
-            Ok(Some(answered)) => answered,
-            _ => Err(Error::Host("the host stopped; ask again with the same key".to_owned())),
-        }
+/// Answers a request in a task of its own: an asker who goes away does not end the attempt.
+/// `place` is given up when the request is answered.
+pub(crate) async fn answer_apart<P: Send + 'static>(
+    service: &Arc<Service>,
+    request: Request,
+    place: P,
+) -> Result<Value> {
+    let answering = Arc::clone(service);
+    let answered = async move {
+        let _place = place;
+        answer(&answering, &request).await
+    };
+    match service.tasks.spawn(answered.in_current_span()).await {
+        Ok(Some(answered)) => answered,
+        _ => Err(Error::Host("the host stopped; ask again with the same key".to_owned())),
     }
 }
 
@@ -131,7 +125,10 @@ pub(crate) fn request(
 
 /// Runs the request until there is a result, or time is up. Writes the finish after returning.
 pub(crate) async fn answer(service: &Arc<Service>, request: &Request) -> Result<Value> {
-    let answered = match run_fresh(service, request).await? {
+    let permit = service.permit().await;
+    let ended = run_fresh(service, request).await?;
+    drop(permit);
+    let answered = match ended {
         Ended::Unfinished { reason, registered: true } => {
             wait_for(service, &request.key, reason).await
         }
@@ -194,7 +191,10 @@ async fn wait_for(service: &Arc<Service>, key: &str, mut reason: Reason) -> Resu
             service.outside.sleep(Duration::from_millis(wait)).await;
             continue;
         }
-        match run_registered(service, &intent).await? {
+        let permit = service.permit().await;
+        let ended = run_registered(service, &intent).await?;
+        drop(permit);
+        match ended {
             Some(Ended::Unfinished { reason: why, .. }) => reason = why,
             Some(ended) => return conclude(service, key, ended),
             None => service.outside.sleep(Duration::from_millis(LOOK_EVERY)).await,

@@ -1,47 +1,51 @@
-//! Begins what is registered: sends at once, and what the intent collector finds overdue.
+//! Begins what is registered: sends at once, and what the intent collector finds overdue, each when
+//! there is a permit for one attempt more.
 
-use std::collections::HashSet;
+use std::collections::{HashSet, VecDeque};
 use std::sync::{Arc, Mutex, PoisonError};
 
-use tokio::sync::{mpsc, watch};
+use tokio::sync::{OwnedSemaphorePermit, mpsc};
 use tracing::{debug, error, warn};
 
-use super::Shared;
-use crate::collector;
+use crate::collector::intent::{Leases, find};
 use crate::engine::{Ended, Service, record_finish, run_registered};
 use crate::protocol::intent::{self, Intent, State};
-use crate::store::Store;
+use crate::store::{Store, StoreError};
 
-/// Runs until told to stop, or until the host is dropped.
-pub(super) async fn run(
-    shared: Arc<Shared>,
-    mut to_begin: mpsc::UnboundedReceiver<String>,
-    mut stopped: watch::Receiver<bool>,
-) {
-    let running = Arc::new(Running::default());
-    // Whoever had this store before us is gone, if we are the only ones who can have it.
-    let mut take_over = shared.service.store.is_exclusive();
+/// Runs until it is aborted, which it may be anywhere.
+pub(super) async fn run(service: Arc<Service>, mut registered: mpsc::UnboundedReceiver<String>) {
+    let mut runner = Runner::new(service);
+    if runner.service.store.is_exclusive() {
+        runner.take_over().await;
+    }
     loop {
-        collect(&shared, &running, take_over).await;
-        take_over = false;
-        let pause = shared.service.outside.sleep(shared.service.limits.collect_every);
+        runner.collect().await;
+        let pause = runner.service.outside.sleep(runner.service.limits.collect_every);
         tokio::pin!(pause);
         loop {
             tokio::select! {
                 biased;
-                _ = stopped.changed() => return,
                 () = &mut pause => break,
-                Some(key) = to_begin.recv() => begin_by_key(&shared, &running, key),
+                Some(permit) = runner.permit(), if !runner.waiting.is_empty() => runner.begin(permit),
+                Some(key) = registered.recv() => runner.enqueue(key, Leases::Hold),
             }
         }
     }
 }
 
-/// Request keys of the roots this runner has in hand.
-#[derive(Default)]
-struct Running(Mutex<HashSet<String>>);
+struct Runner {
+    service: Arc<Service>,
+    /// Roots to begin an attempt of when there is a permit.
+    waiting: VecDeque<(String, Leases)>,
+    /// The waiting and the running.
+    in_hand: Arc<InHand>,
+}
 
-impl Running {
+/// Request keys of roots the runner need not take up again.
+#[derive(Default)]
+struct InHand(Mutex<HashSet<String>>);
+
+impl InHand {
     fn enter(&self, key: &str) -> bool {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).insert(key.to_owned())
     }
@@ -51,46 +55,72 @@ impl Running {
     }
 }
 
-/// One look of the intent collector, as many attempts as there are permits.
-async fn collect(shared: &Arc<Shared>, running: &Arc<Running>, take_over: bool) {
-    let free = shared.permits.available_permits();
-    let found = match collector::intent::find(&shared.service, free, take_over).await {
-        Ok(found) => found,
-        Err(error) => return warn!(%error, "the intent collector cannot read the due index"),
-    };
-    for damage in &found.damaged {
-        error!(%damage, "an intent cannot be read; it stays where it is");
+impl Runner {
+    fn new(service: Arc<Service>) -> Self {
+        Self { service, waiting: VecDeque::new(), in_hand: Arc::default() }
     }
-    for intent in found.overdue {
-        if running.enter(&intent.request_key) {
-            spawn(shared, running, intent);
+
+    fn enqueue(&mut self, key: String, leases: Leases) {
+        if self.in_hand.enter(&key) {
+            self.waiting.push_back((key, leases));
         }
+    }
+
+    /// Takes up all that is unfinished, whatever its lease says: whoever had this store before us
+    /// is gone, for we are the only ones who can have it.
+    async fn take_over(&mut self) {
+        while let Err(error) = self.look(usize::MAX, Leases::AreOver).await {
+            warn!(%error, "cannot take over what is unfinished; trying again");
+            self.service.outside.sleep(self.service.limits.collect_every).await;
+        }
+    }
+
+    /// One look of the intent collector, for as many roots as may run at once.
+    async fn collect(&mut self) {
+        let limit = self.service.limits.concurrency.saturating_sub(self.waiting.len());
+        if let Err(error) = self.look(limit, Leases::Hold).await {
+            warn!(%error, "the intent collector cannot read the due index");
+        }
+    }
+
+    async fn look(&mut self, limit: usize, leases: Leases) -> Result<(), StoreError> {
+        let found = find(&self.service, limit, leases).await?;
+        for damage in &found.damaged {
+            error!(%damage, "an intent cannot be read; it stays where it is");
+        }
+        for intent in found.overdue {
+            self.enqueue(intent.request_key, leases);
+        }
+        Ok(())
+    }
+
+    fn permit(&self) -> impl Future<Output = Option<OwnedSemaphorePermit>> + use<> {
+        let permits = Arc::clone(&self.service.permits);
+        async { permits.acquire_owned().await.ok() }
+    }
+
+    fn begin(&mut self, permit: OwnedSemaphorePermit) {
+        let Some((key, leases)) = self.waiting.pop_front() else { return };
+        let (service, in_hand) = (Arc::clone(&self.service), Arc::clone(&self.in_hand));
+        self.service.tasks.spawn(async move {
+            let _permit = permit;
+            match intent::read(&service.store, &key).await {
+                Ok(Some(intent)) if is_due(&service, &intent, leases) => {
+                    begin(&service, &intent).await;
+                }
+                Ok(_) => {}
+                Err(error) => debug!(instance = %key, %error, "cannot read an intent"),
+            }
+            in_hand.leave(&key);
+        });
     }
 }
 
-fn begin_by_key(shared: &Arc<Shared>, running: &Arc<Running>, key: String) {
-    if !running.enter(&key) {
-        return;
-    }
-    let tasks = &shared.service.tasks;
-    let (shared, running) = (Arc::clone(shared), Arc::clone(running));
-    tasks.spawn(async move {
-        match intent::read(&shared.service.store, &key).await {
-            Ok(Some(intent)) if intent.state == State::Running => spawn(&shared, &running, intent),
-            _ => running.leave(&key),
-        }
-    });
-}
-
-fn spawn(shared: &Arc<Shared>, running: &Arc<Running>, intent: Intent) {
-    let tasks = &shared.service.tasks;
-    let (shared, running) = (Arc::clone(shared), Arc::clone(running));
-    tasks.spawn(async move {
-        let permit = shared.permits.acquire().await;
-        begin(&shared.service, &intent).await;
-        drop(permit);
-        running.leave(&intent.request_key);
-    });
+/// Whether nobody else has begun an attempt since the root was put into the queue.
+fn is_due(service: &Service, intent: &Intent, leases: Leases) -> bool {
+    intent.state == State::Running
+        && (leases == Leases::AreOver || intent.next <= service.outside.now())
+        && !service.tasks.are_ending()
 }
 
 /// One attempt of a registered root, and its finish.

@@ -18,11 +18,12 @@
 //! epoch ever spilled (my mark is no older than I am); or I have searched the older rows of this
 //! very generation. Without the last, an attempt could write again what a spill moved out of sight.
 //!
-//! **Spill.** A full head refuses every new mark, so its log is frozen until the swing, and all
-//! helpers copy the same bytes: (s1) put row *g* if absent, (s2) if the head's generation is still
-//! *g*, raise it, empty the log, remember the largest epoch. A crash between s1 and s2 leaves a
-//! head that is still full; the next writer repeats s1 (refused, same bytes) and does s2. Whatever
-//! removes marks from a head must leave a full head alone, or the copies could differ.
+//! **Spill.** (s1) put row *g*, a copy of the log, if absent; (s2) if the head's generation is still
+//! *g*, raise it, remove the marks that row *g* now holds, remember its largest epoch. A crash between
+//! s1 and s2 leaves a head that is still full; the next writer repeats s1 (refused, the refusal shows
+//! the row) and does s2. Any number of writers help: whoever copied first, all remove what is in the
+//! copy, and a mark that a host with a larger capacity added after it stays. Whatever else removes
+//! marks from a head must leave a full head alone.
 
 use std::time::Duration;
 
@@ -318,29 +319,39 @@ impl Item<'_> {
     /// Moves the log of a full head to an older row; any writer may, several at once do no harm.
     async fn spill(&self, row: &Row) -> Result<()> {
         let generation = row.int(item::GENERATION).and_then(|g| u64::try_from(g).ok()).unwrap_or(0);
-        let marks = || row.0.iter().filter(|(name, _)| layout::parse_mark(name).is_some());
-        let before = row.int(item::SPILLED).and_then(|e| u64::try_from(e).ok()).unwrap_or(0);
-        let newest = marks()
-            .filter_map(|(name, _)| layout::parse_mark(name))
-            .map(Id::epoch)
-            .fold(before, Epoch::max);
-
-        let mut copy = Update::when(Condition::absent(item::SPILLED)).set(item::SPILLED, newest);
-        copy.set.extend(marks().map(|(name, outcome)| (name.clone(), outcome.clone())));
-        self.store.update(&layout::older(self.table, self.key, generation), &copy).await?;
-
+        let copy = self.copy(row, generation).await?;
         let still = match row.get(item::GENERATION) {
             Some(generation) => Condition::equals(item::GENERATION, generation.clone()),
             None => Condition::absent(item::GENERATION),
         };
+        let copied: Vec<_> = marks(&copy).map(|(name, _, _)| name.clone()).collect();
+        let fewer = i64::try_from(copied.len()).unwrap_or(i64::MAX);
         let mut swing = Update::when(still)
             .set(item::GENERATION, generation + 1)
-            .set(item::SPILLED, newest)
-            .set(item::MARKS, 0);
-        swing.remove.extend(marks().map(|(name, _)| name.clone()));
+            .set(item::SPILLED, copy.get(item::SPILLED).cloned().unwrap_or(Value::Int(0)))
+            .add(item::MARKS, -fewer);
+        swing.remove = copied;
         self.send(&swing).await?;
         Ok(())
     }
+
+    /// The older row of this generation: put here, or found as another helper put it.
+    async fn copy(&self, row: &Row, generation: u64) -> Result<Row> {
+        let before = row.int(item::SPILLED).and_then(|e| u64::try_from(e).ok()).unwrap_or(0);
+        let newest = marks(row).map(|(_, mark, _)| mark.epoch()).fold(before, Epoch::max);
+        let mut copy = Update::when(Condition::absent(item::SPILLED)).set(item::SPILLED, newest);
+        copy.set.extend(marks(row).map(|(name, _, outcome)| (name.clone(), outcome.clone())));
+        let key = layout::older(self.table, self.key, generation);
+        Ok(match self.store.update(&key, &copy).await? {
+            Updated::Applied(copy) => copy,
+            Updated::Refused(theirs) => theirs.unwrap_or_default(),
+        })
+    }
+}
+
+/// The marks in a row: attribute, mark, outcome.
+fn marks(row: &Row) -> impl Iterator<Item = (&String, Id, &Value)> {
+    row.0.iter().filter_map(|(name, outcome)| Some((name, layout::parse_mark(name)?, outcome)))
 }
 
 const OLDER_ROWS_PAGE: usize = 4;

@@ -9,9 +9,9 @@
 //! 2. **claim**, by whoever begins an attempt of a registered root: raises the attempt counter and
 //!    moves the lease *before* user code runs, so a crash that leaves no other trace is counted.
 //!    Conditional on the lease it saw; of two collectors one wins. A crash after it: the lease ends.
-//! 3. **finish**: state and result, unless already done. The first result stays; every later
-//!    attempt returns it. A crash before it: another attempt comes to the same point, for all the
-//!    result depends on is logged.
+//! 3. **finish**: state and result, unless already done. All the result depends on is logged by
+//!    then (this row could not decide it: a slot of another attempt stands in another row), so a
+//!    crash before it is harmless: another attempt comes to the same result.
 //! 4. **fail**, **park**, **resume**: bookkeeping on a row that is not done; losing one costs a wait.
 
 use crate::error::Reason;

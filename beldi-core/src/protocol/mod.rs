@@ -10,8 +10,11 @@
 //!
 //! Names such as P1 or (e) are the conditions of `docs/bounds.md`.
 //!
-//! A call inside the service stores nothing at all: it is an observation of its caller, made under
-//! an id that every attempt computes alike ([`Id::callee`](crate::id::Id::callee)).
+//! A call inside the service has no row of its own: it is made under an id that every attempt
+//! computes alike ([`Id::callee`](crate::id::Id::callee)). The reply of a `read_only` SSF is an
+//! observation of its caller. Any other SSF logs what it observed last in a slot of its own before
+//! it replies: whoever calls again gets that reply, and no attempt of it can still have an effect
+//! that belongs to another.
 
 pub(crate) mod daal;
 pub(crate) mod intent;

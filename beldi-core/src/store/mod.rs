@@ -226,7 +226,8 @@ pub type Result<T, E = StoreError> = std::result::Result<T, E>;
 
 /// A table of rows with atomic single-row conditional updates and strongly consistent reads.
 ///
-/// Implementations pass the [conformance suite](crate::testing::conformance) (feature `testing`).
+/// A request for a row is refused when [`Key::check`] refuses its key. Implementations pass the
+/// [conformance suite](crate::testing::conformance) (feature `testing`).
 pub trait Store: Send + Sync + 'static {
     /// The row at `key`, as the last acknowledged update left it.
     fn get<'a>(&'a self, key: &'a Key) -> BoxFuture<'a, Result<Option<Row>>>;

@@ -1,6 +1,6 @@
 //! What a query covers and where its pages end, for every store that keeps its keys in order.
 
-use std::ops::Bound;
+use std::ops::Range;
 
 use super::{DuePage, DueQuery, Key, MAX_PAGE, Page, Query, Result, Row};
 
@@ -8,40 +8,32 @@ use super::{DuePage, DueQuery, Key, MAX_PAGE, Page, Query, Result, Row};
 pub(super) type Place = (String, u64, Key);
 
 impl Query {
-    /// The keys from which the page is taken, in ascending order; `None` when there can be none.
+    /// The keys from which the page is taken, in ascending order.
     ///
-    /// A caller's `after` may lie outside of the prefix, so the tighter bound is chosen, and a
-    /// range that would end before it starts (which ordered maps refuse) is no range.
-    pub(super) fn range(&self) -> Option<(Bound<Key>, Bound<Key>)> {
-        let mut low = Key::new(&*self.partition, &*self.prefix);
-        let mut high = end_of_prefix(&self.prefix).map_or_else(
-            || Key::new(format!("{}\0", self.partition), ""),
-            |end| Key::new(&*self.partition, end),
-        );
-        let mut low_is_read = true;
-        if let Some(after) = &self.after {
-            let after = Key::new(&*self.partition, &**after);
-            if self.descending {
-                high = high.min(after);
-            } else if after >= low {
-                (low, low_is_read) = (after, false);
-            }
+    /// `after` may lie anywhere, so the tighter bound is chosen; a range that would end before it
+    /// starts, which ordered maps refuse, is `None`.
+    pub(super) fn range(&self) -> Option<Range<Key>> {
+        let key = |sort: &str| Key::new(&*self.partition, sort);
+        let mut low = key(&self.prefix);
+        let mut high = end_of_prefix(&self.prefix)
+            .map_or_else(|| Key::new(behind(&self.partition), ""), |end| key(&end));
+        match &self.after {
+            Some(after) if self.descending => high = high.min(key(after)),
+            Some(after) => low = low.max(key(&behind(after))),
+            None => {}
         }
-        (low < high).then(|| {
-            let low = if low_is_read { Bound::Included(low) } else { Bound::Excluded(low) };
-            (low, Bound::Excluded(high))
-        })
+        (low < high).then_some(low..high)
     }
 }
 
 impl DueQuery {
     /// The places from which the page is taken.
-    pub(super) fn range(&self) -> (Bound<Place>, Bound<Place>) {
-        let low = self.after.clone().map_or_else(
-            || Bound::Included((self.shard.clone(), 0, Key::new("", ""))),
-            |(order, key)| Bound::Excluded((self.shard.clone(), order, key)),
-        );
-        (low, Bound::Excluded((format!("{}\0", self.shard), 0, Key::new("", ""))))
+    pub(super) fn range(&self) -> Range<Place> {
+        let (order, key) = match &self.after {
+            Some((order, key)) => (*order, Key::new(&*key.partition, behind(&key.sort))),
+            None => (0, Key::new("", "")),
+        };
+        (self.shard.clone(), order, key)..(behind(&self.shard), 0, Key::new("", ""))
     }
 }
 
@@ -85,6 +77,11 @@ impl DuePage {
         }
         Ok(page)
     }
+}
+
+/// The least text above this one.
+fn behind(text: &str) -> String {
+    format!("{text}\0")
 }
 
 /// The least text above every text that begins with `prefix`; `None` when there is none.

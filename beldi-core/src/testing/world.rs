@@ -13,7 +13,7 @@ use serde::de::DeserializeOwned;
 
 use super::{FaultyStore, VirtualOutside};
 use crate::api::{App, Call, Key, KeyFor, Ssf, Table, decode};
-use crate::collector;
+use crate::collector::intent::{Leases, find};
 use crate::engine::{Parts, Service};
 use crate::error::{Error, Result};
 use crate::host;
@@ -159,7 +159,7 @@ impl World {
     pub async fn settle(&self) -> Result<()> {
         let service = &self.service;
         loop {
-            let found = collector::intent::find(service, usize::MAX, false).await?;
+            let found = find(service, usize::MAX, Leases::Hold).await?;
             join_all(found.overdue.iter().map(|intent| host::begin(service, intent))).await;
             match found.earliest {
                 Some(time) if found.overdue.is_empty() => {

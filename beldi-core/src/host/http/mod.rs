@@ -42,7 +42,8 @@ use tracing::{Instrument, debug, field, info, info_span};
 
 use self::problem::Problem;
 pub(crate) use self::signals::stop;
-use super::{Host, LAST_WORDS, Shared};
+use super::{Host, LAST_WORDS};
+use crate::engine::Service;
 use crate::error::{Error, Result};
 
 /// The request key of the instance a reply is about.
@@ -95,19 +96,19 @@ impl Host {
         until: impl Future<Output = ()> + Send + 'static,
     ) -> Result<()> {
         let address = listener.local_addr().map_or_else(|_| "?".to_owned(), |a| a.to_string());
-        info!(service = %self.shared.service.name, %address, "serving");
+        info!(service = %self.service.name, %address, "serving");
         let asked_to_stop = CancellationToken::new();
         let told = asked_to_stop.clone();
         let until = async move {
             until.await;
             told.cancel();
         };
-        let router = Front::new(Arc::clone(&self.shared)).router();
+        let router = Front::new(Arc::clone(&self.service)).router();
         let served = serve(listener, router).with_graceful_shutdown(until).into_future();
         let closed = pin!(async {
             asked_to_stop.cancelled().await;
             info!("stopping");
-            let patience = self.shared.service.limits.patience;
+            let patience = self.service.limits.patience;
             self.shutdown(patience).await;
         });
         match select(served, closed).await {
@@ -135,17 +136,17 @@ pub(crate) fn escaped(name: &str) -> impl Display {
 /// What every request shares.
 #[derive(Clone)]
 struct Front {
-    shared: Arc<Shared>,
+    service: Arc<Service>,
     /// One permit a request that runs or waits to.
     places: Arc<Semaphore>,
 }
 
 impl Front {
-    fn new(shared: Arc<Shared>) -> Self {
-        let limits = &shared.service.limits;
+    fn new(service: Arc<Service>) -> Self {
+        let limits = &service.limits;
         let places = limits.concurrency.max(1).saturating_add(limits.waiting);
         let places = Arc::new(Semaphore::new(places.min(Semaphore::MAX_PERMITS)));
-        Self { shared, places }
+        Self { service, places }
     }
 
     fn place(&self) -> Result<OwnedSemaphorePermit, Problem> {
@@ -160,7 +161,7 @@ impl Front {
             .route("/instances/{key}/resume", post(routes::resume))
             .fallback(routes::not_found)
             .method_not_allowed_fallback(routes::method_not_allowed)
-            .layer(DefaultBodyLimit::max(self.shared.service.limits.body))
+            .layer(DefaultBodyLimit::max(self.service.limits.body))
             .layer(from_fn_with_state(self.clone(), in_hand))
             .with_state(self)
     }
@@ -168,7 +169,7 @@ impl Front {
 
 /// Spans a request, and keeps the host open until it is answered.
 async fn in_hand(State(front): State<Front>, request: Request, next: Next) -> Response {
-    let _held = front.shared.service.tasks.hold();
+    let _held = front.service.tasks.hold();
     let span = info_span!(
         "request",
         method = %request.method(),

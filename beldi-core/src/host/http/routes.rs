@@ -21,7 +21,7 @@ type InPath = Result<Path<String>, PathRejection>;
 
 /// `GET /`
 pub(super) async fn service(State(front): State<Front>) -> Json<Value> {
-    let service = &front.shared.service;
+    let service = &front.service;
     let ssfs: Vec<_> = service.ssfs().collect();
     Json(json!({ "service": service.name, "version": service.version, "ssfs": ssfs }))
 }
@@ -29,7 +29,7 @@ pub(super) async fn service(State(front): State<Front>) -> Json<Value> {
 /// `POST /{ssf}`
 pub(super) async fn call(State(front): State<Front>, ssf: InPath, request: Request) -> Reply {
     let Path(ssf) = ssf?;
-    let service = &front.shared.service;
+    let service = &front.service;
     let handler = service.handler(&ssf)?;
     let key = asked::key(request.headers())?;
     let prefers_async = asked::prefers_async(request.headers());
@@ -44,16 +44,16 @@ pub(super) async fn call(State(front): State<Front>, ssf: InPath, request: Reque
 
 /// Runs the request and waits for its output.
 async fn run(front: &Front, request: engine::Request) -> Reply {
-    let handler = *front.shared.service.handler(&request.ssf)?;
+    let handler = *front.service.handler(&request.ssf)?;
     let place = front.place()?;
-    let output = front.shared.answer(request, place).await?;
+    let output = call::answer_apart(&front.service, request, place).await?;
     output_of(&handler, output).map(|output| Json(output).into_response())
 }
 
 /// Makes the request durable; the host's runner begins it.
 async fn begin(front: &Front, request: engine::Request) -> Reply {
     let _place = front.place()?;
-    call::register(&front.shared.service, &request).await?;
+    call::register(&front.service, &request).await?;
     let applied = [("preference-applied", "respond-async")];
     Ok((applied, accepted(&request.key)).into_response())
 }
@@ -65,7 +65,7 @@ pub(super) async fn instance(State(front): State<Front>, key: InPath) -> Reply {
 }
 
 async fn look(front: &Front, key: &str) -> Reply {
-    let service = &front.shared.service;
+    let service = &front.service;
     let found = status::read(service, key).await?;
     let output = found.result.map(|result| output_of(service.handler(&found.ssf)?, result));
     let (result, error) = match output.transpose() {
@@ -98,7 +98,7 @@ struct Instance<'a> {
 /// `POST /instances/{key}/resume`
 pub(super) async fn resume(State(front): State<Front>, key: InPath) -> Reply {
     let Path(key) = key?;
-    let resumed = status::resume(&front.shared.service, &key).await;
+    let resumed = status::resume(&front.service, &key).await;
     Ok(about(&key, resumed.map(|()| accepted(&key)).map_err(Problem::from)))
 }
 

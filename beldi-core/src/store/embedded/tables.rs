@@ -23,8 +23,8 @@ impl Snapshot {
     }
 
     pub(super) fn query(&self, query: &Query) -> Result<Page, Error> {
-        let Some((low, high)) = query.range() else { return Ok(Page::default()) };
-        let range = (low.as_ref().map(parts), high.as_ref().map(parts));
+        let Some(range) = query.range() else { return Ok(Page::default()) };
+        let range = parts(&range.start)..parts(&range.end);
         let table = self.0.open_table(ROWS)?;
         let rows = table.range::<(&str, &str)>(range)?.map(|entry| {
             let (place, record) = entry?;
@@ -41,8 +41,8 @@ impl Snapshot {
     }
 
     pub(super) fn due(&self, query: &DueQuery) -> Result<DuePage, Error> {
-        let (low, high) = query.range();
-        let range = (low.as_ref().map(place_parts), high.as_ref().map(place_parts));
+        let range = query.range();
+        let range = place_parts(&range.start)..place_parts(&range.end);
         let (table, places) = (self.0.open_table(ROWS)?, self.0.open_table(DUE)?);
         let rows = places.range::<(&str, u64, &str, &str)>(range)?.filter_map(|entry| {
             let found = entry.map_err(Error::from).and_then(|(place, _)| {

@@ -13,4 +13,6 @@ async fn book_trip(hotel: String) -> Result<u32, String> {
     Ok(one? + two?)
 }
 
-fn main() {}
+fn main() {
+    let _ = beldi::App::new("travel").ssf(reserve_room).ssf(book_trip);
+}
