@@ -13,9 +13,10 @@
 //! | [`client`] | a booking over HTTP |
 //! | [`raw`] | the same application straight on the store, with plain retries |
 //! | [`load`] | the bookings, and the clients that ask until they are answered |
-//! | [`faults`] | when an attempt crashes |
+//! | [`faults`] | what goes wrong, and how it is counted |
 //! | [`audit`] | what was taken and sent, against what was answered |
 //! | [`report`] | the table and the JSON |
+//! | [`args`] | the command line |
 
 mod args;
 mod audit;
