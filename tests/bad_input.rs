@@ -1,7 +1,7 @@
 //! Bad input and bugs: each gets an error that names the thing and the way out, and loses nothing.
 
 use beldi::store::{Condition, Store, Update};
-use beldi::testing::{World, in_virtual_time};
+use beldi::testing::{Fault, RequestKind, World, in_virtual_time};
 use beldi::{App, Error, InstanceState, Limits, Reason, Table, Value};
 
 const TEXTS: Table<str, String> = Table::new("texts");
@@ -340,5 +340,46 @@ fn a_read_only_ssf_leaves_no_trace() {
         let world = world(App::new("test").ssf(look));
         assert_eq!(world.call(look()).key("k").await.unwrap(), 0);
         assert!(world.stored().is_empty());
+    });
+}
+
+#[beldi::ssf]
+async fn panic_beside_a_write() {
+    let _ = beldi::join(COUNTS.put("begun", &1), async {
+        let count = COUNTS.get("other").await;
+        assert!(count.is_some(), "no count");
+    })
+    .await;
+}
+
+#[test]
+fn a_failure_while_the_registration_is_in_flight_is_in_doubt() {
+    in_virtual_time(async {
+        let world = world(App::new("test").ssf(panic_beside_a_write));
+        world.store().script(|request| match request.kind {
+            RequestKind::Update => Fault::LoseReply,
+            _ => Fault::None,
+        });
+        let error = world.call(panic_beside_a_write()).key("k").await.unwrap_err();
+        assert!(matches!(error, Error::InDoubt { .. }), "{error}");
+        assert!(world.instance("k").await.is_ok(), "it was registered after all");
+    });
+}
+
+#[beldi::ssf]
+async fn return_text(input: String) -> String {
+    COUNTS.put("begun", &1).await;
+    input.repeat(3)
+}
+
+#[test]
+fn a_result_that_has_no_room_beside_its_input_parks() {
+    in_virtual_time(async {
+        let world = world(App::new("test").ssf(return_text));
+        let large = world.call(return_text("x".repeat(90_000))).key("fits").await.unwrap();
+        assert_eq!(large.len(), 270_000);
+        let error = world.call(return_text("x".repeat(120_000))).key("k").await.unwrap_err();
+        let Error::Parked { reason, .. } = error else { panic!("{error}") };
+        assert_eq!(reason.code, "row_too_large");
     });
 }

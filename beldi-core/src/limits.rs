@@ -10,6 +10,12 @@ pub const MAX_VALUE: usize = MAX_ROW - 24 * 1024;
 pub const MAX_UPDATE_RESULT: usize = 1024;
 /// The most bytes of observations a journal slot keeps in one row; what is over goes into parts.
 pub const MAX_SLOT: usize = 320 * 1024;
+/// The most bytes an input and the first slot may take together to be written in one row: the
+/// result has to find room there too.
+pub const MAX_FIRST_SLOT: usize = 64 * 1024;
+/// Results larger than this are recorded before the reply, so that one too large for its row is
+/// noticed in time.
+pub const LARGE_RESULT: usize = 64 * 1024;
 /// The longest request key, in bytes.
 pub const MAX_REQUEST_KEY: usize = 256;
 /// The deepest chain of calls.

@@ -57,8 +57,9 @@ async fn malformed_json_if_it_is_too_deep() {
     let served = serve().await;
     let problem = raw(&served, "/echo", "[".repeat(100_000)).await;
     assert_eq!(problem.code(), (400, "malformed_json"));
-    let deep = format!("{}{}", "[".repeat(127), "]".repeat(127));
-    assert_eq!(raw(&served, "/echo", deep).await.status, 200);
+    let nested = |depth| format!("{}{}", "[".repeat(depth), "]".repeat(depth));
+    assert_eq!(raw(&served, "/echo", nested(31)).await.status, 200);
+    assert_eq!(raw(&served, "/echo", nested(127)).await.code(), (400, "unencodable_value"));
 }
 
 #[tokio::test]

@@ -11,7 +11,7 @@ use futures_util::future::{Either, poll_fn, select};
 
 use super::Service;
 use crate::error::Reason;
-use crate::limits::MAX_SLOT;
+use crate::limits::MAX_FIRST_SLOT;
 use crate::protocol::daal::Refusal;
 use crate::protocol::intent::{self, Intent, Registered};
 use crate::protocol::journal::{Journal, Slot, encoded_size};
@@ -64,6 +64,16 @@ impl From<Refusal> for Stop {
     }
 }
 
+/// Whether there is an intent of the root.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Registration {
+    /// None was asked for: nothing has happened.
+    None,
+    /// It was asked for, and nobody knows whether it was or will be written.
+    InDoubt,
+    Certain,
+}
+
 /// What all instances of one run of a root share.
 #[derive(Debug)]
 pub(crate) struct Attempt {
@@ -77,6 +87,8 @@ pub(crate) struct Attempt {
     /// Runs without any guarantee, for comparison.
     pub(super) raw: bool,
     registered: AtomicBool,
+    /// Whether a registration was sent, whatever came of it.
+    asked: AtomicBool,
     registering: tokio::sync::Mutex<()>,
     stopped: Mutex<Option<Stop>>,
 }
@@ -95,6 +107,7 @@ impl Attempt {
             journal,
             raw: false,
             registered: AtomicBool::new(registered),
+            asked: AtomicBool::new(registered),
             registering: tokio::sync::Mutex::default(),
             stopped: Mutex::default(),
         }
@@ -109,6 +122,31 @@ impl Attempt {
         self.registered.load(Ordering::Acquire)
     }
 
+    /// What is certain of the registration now.
+    pub(crate) fn registration(&self) -> Registration {
+        match (self.is_registered(), self.asked.load(Ordering::Acquire)) {
+            (true, _) => Registration::Certain,
+            (false, true) => Registration::InDoubt,
+            (false, false) => Registration::None,
+        }
+    }
+
+    /// Registers the root, in whatever state the intent has.
+    pub(crate) async fn send_registration(
+        &self,
+        intent: &Intent,
+        first: Option<&Slot>,
+    ) -> Result<(), Stop> {
+        self.asked.store(true, Ordering::Release);
+        match intent::register(&self.service.store, intent, first).await? {
+            Registered::Mine => {
+                self.registered.store(true, Ordering::Release);
+                Ok(())
+            }
+            Registered::Theirs(_) => Err(Stop::Adopt),
+        }
+    }
+
     /// Registers the root if it is not, with the slot if there is room for it; tells whether the
     /// slot went along.
     pub(crate) async fn register(&self, slot: &Slot) -> Result<bool, Stop> {
@@ -117,15 +155,10 @@ impl Attempt {
             return Ok(false);
         }
         let size = encoded_size(slot)? + self.intent.input.size();
-        let first = (size < MAX_SLOT).then_some(slot);
+        let first = (size < MAX_FIRST_SLOT).then_some(slot);
         let intent = Intent { next: self.service.lease(), ..self.intent.clone() };
-        match intent::register(&self.service.store, &intent, first).await? {
-            Registered::Mine => {
-                self.registered.store(true, Ordering::Release);
-                Ok(first.is_some())
-            }
-            Registered::Theirs(_) => Err(Stop::Adopt),
-        }
+        self.send_registration(&intent, first).await?;
+        Ok(first.is_some())
     }
 
     /// Notes why the run has to end. The first reason stays.

@@ -20,13 +20,11 @@ mod scope;
 mod service;
 mod tasks;
 
-pub(crate) use attempt::{Attempt, Stop};
+pub(crate) use attempt::{Attempt, Registration, Stop};
 pub(crate) use instance::Instance;
 pub(crate) use ops::{Step, Write};
 #[cfg(feature = "testing")]
 pub(crate) use raw::run_raw;
-pub(crate) use run::{
-    Ended, HALTED, Request, out_of_attempts, record_finish, run_fresh, run_registered,
-};
+pub(crate) use run::{Ended, Request, out_of_attempts, record_finish, run_fresh, run_registered};
 pub(crate) use scope::{Scope, Scoped};
 pub(crate) use service::{Handler, Parts, Service};

@@ -8,11 +8,13 @@ use std::sync::Arc;
 
 use tracing::{debug, warn};
 
+use super::attempt::Registration;
 use super::instance::other_code;
 use super::{Attempt, Handler, Instance, Scope, Scoped, Service, Stop};
 use crate::error::{Error, Reason};
+use crate::limits::LARGE_RESULT;
 use crate::path::Path;
-use crate::protocol::intent::{self, Intent, Registered, State};
+use crate::protocol::intent::{self, Intent, State};
 use crate::protocol::journal::{self, Journal};
 use crate::store::StoreError;
 use crate::value::Value;
@@ -34,8 +36,8 @@ pub(crate) enum Ended {
     Done { result: Value, unrecorded: bool },
     /// It is parked in the store.
     Parked(Reason),
-    /// The attempt failed or halted. Registered, it goes on later; else nothing has happened.
-    Unfinished { reason: Reason, registered: bool },
+    /// The attempt failed or halted. Registered, it goes on later.
+    Unfinished { reason: Reason, registration: Registration },
     /// The key names another request.
     KeyReused,
 }
@@ -109,17 +111,16 @@ impl Run<'_> {
                 Ok((result, unrecorded)) => return Ended::Done { result, unrecorded },
                 Err(stop) => stop,
             };
-            registered = attempt.is_registered();
             if !matches!(stop, Stop::Adopt) {
-                return self.settle(&intent, registered, stop).await;
+                return self.settle(&attempt, stop).await;
             }
             debug!(instance = %intent.request_key, "another attempt was faster; going on from its log");
             let loaded = match journal::load(&self.service.store, &intent.request_key).await {
                 Ok(loaded) => loaded,
-                Err(error) => return self.settle(&intent, registered, error.into()).await,
+                Err(error) => return self.settle(&attempt, error.into()).await,
             };
             let Some(standing) = loaded.0 else {
-                return self.settle(&intent, registered, Stop::Collected).await;
+                return self.settle(&attempt, Stop::Collected).await;
             };
             if (&standing.ssf, &standing.input) != (&asked.0, &asked.1) {
                 return Ended::KeyReused;
@@ -146,11 +147,15 @@ impl Run<'_> {
         let scope = Scope::new(Arc::clone(&root), Path::default());
         let body = Scoped::new(Arc::clone(&scope), (self.handler.run)(intent.input.clone()));
         let result = attempt.drive(body).await?;
-        if attempt.is_registered() {
-            root.before_reply(&scope.claim()).await?;
+        if !attempt.is_registered() {
+            return self.record(attempt, result).await;
+        }
+        root.before_reply(&scope.claim()).await?;
+        if result.size() <= LARGE_RESULT {
             return Ok((result, true));
         }
-        self.record(attempt, result).await
+        let first = intent::finish(&self.service.store, &intent.request_key, &result).await?;
+        Ok((first, false))
     }
 
     /// Nothing was changed: only an asker who chose the key relies on the reply.
@@ -159,31 +164,30 @@ impl Run<'_> {
             return Ok((result, false));
         }
         let done = Intent { state: State::Done(result.clone()), ..attempt.intent.clone() };
-        match intent::register(&self.service.store, &done, None).await? {
-            Registered::Mine => Ok((result, false)),
-            Registered::Theirs(_) => Err(Stop::Adopt),
-        }
+        attempt.send_registration(&done, None).await?;
+        Ok((result, false))
     }
 
-    /// Notes why a run ended without a result, where there is a row to note it in.
-    async fn settle(&self, intent: &Intent, registered: bool, stop: Stop) -> Ended {
+    /// Notes why a run ended without a result, where there may be a row to note it in.
+    async fn settle(&self, attempt: &Attempt, stop: Stop) -> Ended {
+        let (intent, registration) = (&attempt.intent, attempt.registration());
         let attempts = intent.counted_attempts();
         let (reason, excused, park) = match stop {
             Stop::Park(reason) => (reason, false, true),
-            Stop::Fail(reason) if registered && attempts >= self.service.limits.attempts => {
+            Stop::Fail(reason) if attempts >= self.service.limits.attempts => {
                 (out_of_attempts(attempts, &reason), false, true)
             }
             Stop::Fail(reason) => (reason, false, false),
-            Stop::Halt(error) => (Reason::new(HALTED, error.to_string()), true, false),
+            Stop::Halt(error) => (Reason::new("store", error.to_string()), true, false),
             Stop::Adopt | Stop::Collected => {
                 let text = "this request was finished and collected long ago";
-                return Ended::Unfinished { reason: Reason::new("collected", text), registered };
+                return Ended::Unfinished { reason: Reason::new("collected", text), registration };
             }
         };
         let key = &intent.request_key;
         warn!(instance = %key, ssf = %intent.ssf, attempt = intent.attempts, code = %reason.code, %reason, "attempt ended without a result");
-        if !registered {
-            return Ended::Unfinished { reason, registered };
+        if registration == Registration::None {
+            return Ended::Unfinished { reason, registration };
         }
         let store = &self.service.store;
         let noted: Result<(), StoreError> = if park {
@@ -195,12 +199,12 @@ impl Run<'_> {
         if let Err(error) = noted {
             debug!(instance = %key, %error, "could not note the failure; the lease will end it");
         }
-        if park { Ended::Parked(reason) } else { Ended::Unfinished { reason, registered } }
+        if park && registration == Registration::Certain {
+            return Ended::Parked(reason);
+        }
+        Ended::Unfinished { reason, registration }
     }
 }
-
-/// The code of the reason for which an attempt halts: the store did not answer.
-pub(crate) const HALTED: &str = "store";
 
 /// Why an instance is parked that would otherwise be tried for ever.
 pub(crate) fn out_of_attempts(attempts: u32, last: &Reason) -> Reason {

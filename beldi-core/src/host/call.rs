@@ -10,7 +10,9 @@ use tracing::Instrument as _;
 
 use super::Host;
 use crate::api::{Call, Sending, Ssf};
-use crate::engine::{Ended, HALTED, Request, Service, record_finish, run_fresh, run_registered};
+use crate::engine::{
+    Ended, Registration, Request, Service, record_finish, run_fresh, run_registered,
+};
 use crate::error::{Error, Reason, Result};
 use crate::limits::MAX_REQUEST_KEY;
 use crate::protocol::intent::{self, Intent, State};
@@ -129,7 +131,7 @@ pub(crate) async fn answer(service: &Arc<Service>, request: &Request) -> Result<
     let ended = run_fresh(service, request).await?;
     drop(permit);
     let answered = match ended {
-        Ended::Unfinished { reason, registered: true } => {
+        Ended::Unfinished { reason, registration: Registration::Certain } => {
             wait_for(service, &request.key, reason).await
         }
         ended => conclude(service, &request.key, ended),
@@ -142,9 +144,6 @@ fn in_doubt(error: Error, key: &str) -> Error {
     match error {
         Error::Store(error) if error.is_transient() => {
             Error::InDoubt { key: key.to_owned(), why: error.to_string() }
-        }
-        Error::Failed { reason } if reason.code == HALTED => {
-            Error::InDoubt { key: key.to_owned(), why: reason.message }
         }
         other => other,
     }
@@ -161,8 +160,11 @@ fn conclude(service: &Arc<Service>, key: &str, ended: Ended) -> Result<Value> {
             Ok(result)
         }
         Ended::Parked(reason) => Err(Error::Parked { key, reason }),
-        Ended::Unfinished { reason, registered: false } => Err(Error::Failed { reason }),
-        Ended::Unfinished { reason, .. } => Err(Error::Unfinished { key, why: reason.to_string() }),
+        Ended::Unfinished { reason, registration } => Err(match registration {
+            Registration::None => Error::Failed { reason },
+            Registration::InDoubt => Error::InDoubt { key, why: reason.message },
+            Registration::Certain => Error::Unfinished { key, why: reason.to_string() },
+        }),
         Ended::KeyReused => Err(Error::KeyReused { key }),
     }
 }

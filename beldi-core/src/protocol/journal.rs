@@ -130,7 +130,8 @@ pub(crate) async fn append(store: &dyn Store, request_key: &str, slot: &Slot) ->
         Updated::Applied(_) => Ok(Appended::Mine),
         Updated::Refused(row) => {
             let row = row.unwrap_or_default();
-            let same = parts.is_empty() && row.get(attr::ENTRIES) == Some(&Value::from(bytes));
+            let whole = parts.is_empty() && row.int(attr::PARTS) == Some(0);
+            let same = whole && row.get(attr::ENTRIES) == Some(&Value::from(bytes));
             let mine = row.text(attr::BY) == Some(&*slot.by);
             Ok(if same || mine { Appended::Mine } else { Appended::Theirs })
         }
