@@ -71,7 +71,7 @@ impl Server {
             running.process.wait()?;
         }
         self.tally.note_kill();
-        let seed = self.seed + self.tally.kills();
+        let seed = self.seed.wrapping_add(self.tally.kills());
         let next = Running::start(&self.database, seed, &self.tally).await?;
         let mut running = self.running.lock().unwrap_or_else(PoisonError::into_inner);
         std::mem::replace(&mut *running, next).ended()
