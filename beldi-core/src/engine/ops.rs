@@ -19,7 +19,6 @@ use crate::error::{Error, Reason};
 use crate::limits::{MAX_CALL_DEPTH, MAX_UPDATE_RESULT, MAX_VALUE};
 use crate::path::Path;
 use crate::protocol::daal::{self, Change, Item};
-use crate::protocol::intent::{Intent, State};
 use crate::protocol::journal::{Entry, Fingerprint, Kind};
 use crate::protocol::{raw, send};
 use crate::store::Condition;
@@ -218,22 +217,7 @@ impl Step {
                 return Ok(Value::Null);
             }
             let request_key = send::request_key(self.instance.id.callee(&self.path, ssf));
-            let now = service.outside.now();
-            let receiver = Intent {
-                request_key: request_key.clone(),
-                ssf: ssf.to_owned(),
-                input,
-                code: handler.code,
-                version: service.version.clone(),
-                epoch: now,
-                attempts: 0,
-                excused: 0,
-                next: now,
-                state: State::Running,
-                reason: None,
-                first: None,
-                by: self.instance.attempt.by.clone(),
-            };
+            let receiver = service.new_intent(request_key.clone(), handler, input);
             send::send(&service.store, &receiver).await?;
             service.announce(request_key);
             Ok(Value::Null)

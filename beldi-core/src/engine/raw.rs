@@ -7,7 +7,7 @@ use futures_util::future::BoxFuture;
 use super::{Attempt, Instance, Scope, Scoped, Service, Stop};
 use crate::error::{Error, Reason};
 use crate::path::Path;
-use crate::protocol::intent::{Intent, State};
+use crate::protocol::intent::Intent;
 use crate::protocol::journal::Journal;
 use crate::value::Value;
 
@@ -42,21 +42,7 @@ async fn once(
     input: &Value,
 ) -> Result<Result<Value, Stop>, Error> {
     let handler = service.handler(ssf)?;
-    let intent = Intent {
-        request_key: service.nonce(),
-        ssf: ssf.to_owned(),
-        input: input.clone(),
-        code: handler.code,
-        version: service.version.clone(),
-        epoch: service.outside.now(),
-        attempts: 1,
-        excused: 0,
-        next: 0,
-        state: State::Running,
-        reason: None,
-        first: None,
-        by: service.nonce(),
-    };
+    let intent = service.new_intent(service.nonce(), handler, input.clone());
     let id = intent.instance(&service.name);
     let attempt = Arc::new(Attempt::raw(Arc::clone(service), intent));
     let instance = match Instance::new(Arc::clone(&attempt), id, handler, 0) {

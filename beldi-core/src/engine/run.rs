@@ -45,22 +45,8 @@ pub(crate) enum Ended {
 /// Runs a request optimistically: nothing is read first, the first flush tells if it ran before.
 pub(crate) async fn run_fresh(service: &Arc<Service>, request: &Request) -> Result<Ended, Error> {
     let handler = service.handler(&request.ssf)?;
-    let now = service.outside.now();
-    let intent = Intent {
-        request_key: request.key.clone(),
-        ssf: request.ssf.clone(),
-        input: request.input.clone(),
-        code: handler.code,
-        version: service.version.clone(),
-        epoch: now,
-        attempts: 1,
-        excused: 0,
-        next: service.lease(),
-        state: State::Running,
-        reason: None,
-        first: None,
-        by: service.nonce(),
-    };
+    let intent = service.new_intent(request.key.clone(), handler, request.input.clone());
+    let intent = Intent { attempts: 1, next: service.lease(), ..intent };
     let run = Run { service, handler, explicit: request.explicit };
     Ok(run.until_ended(intent, false, Journal::new()).await)
 }

@@ -12,6 +12,7 @@ use super::tasks::Tasks;
 use crate::error::{Error, InputError, Reason};
 use crate::limits::Limits;
 use crate::outside::Outside;
+use crate::protocol::intent::{Intent, State};
 use crate::store::Store;
 use crate::value::Value;
 
@@ -96,6 +97,31 @@ impl Service {
             ssf: ssf.to_owned(),
             known: self.ssfs().collect::<Vec<_>>().join(", "),
         })
+    }
+
+    /// The intent of a new root, nothing begun.
+    pub(crate) fn new_intent(
+        &self,
+        request_key: String,
+        handler: &Handler,
+        input: Value,
+    ) -> Intent {
+        let now = self.outside.now();
+        Intent {
+            request_key,
+            ssf: handler.name.to_owned(),
+            input,
+            code: handler.code,
+            version: self.version.clone(),
+            epoch: now,
+            attempts: 0,
+            excused: 0,
+            next: now,
+            state: State::Running,
+            reason: None,
+            first: None,
+            by: self.nonce(),
+        }
     }
 
     /// Waits until one more attempt may run; it may until the permit is dropped.

@@ -15,7 +15,7 @@ use crate::engine::{
 };
 use crate::error::{Error, Reason, Result};
 use crate::limits::MAX_REQUEST_KEY;
-use crate::protocol::intent::{self, Intent, State};
+use crate::protocol::intent::{self, State};
 use crate::value::Value;
 
 /// A call from outside: see [`Host::call`]. Await it.
@@ -214,22 +214,7 @@ const LOOK_EVERY: u64 = 200;
 /// Makes the request durable and returns: somebody will run it.
 pub(crate) async fn register(service: &Service, request: &Request) -> Result<()> {
     let handler = service.handler(&request.ssf)?;
-    let now = service.outside.now();
-    let intent = Intent {
-        request_key: request.key.clone(),
-        ssf: request.ssf.clone(),
-        input: request.input.clone(),
-        code: handler.code,
-        version: service.version.clone(),
-        epoch: now,
-        attempts: 0,
-        excused: 0,
-        next: now,
-        state: State::Running,
-        reason: None,
-        first: None,
-        by: service.nonce(),
-    };
+    let intent = service.new_intent(request.key.clone(), handler, request.input.clone());
     let registered = intent::register(&service.store, &intent, None).await;
     match registered.map_err(|error| in_doubt(error.into(), &request.key))? {
         intent::Registered::Mine => service.announce(request.key.clone()),

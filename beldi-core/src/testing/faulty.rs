@@ -376,7 +376,7 @@ impl Store for FaultyStore {
     }
 
     fn is_exclusive(&self) -> bool {
-        false
+        self.inner.is_exclusive()
     }
 }
 
