@@ -26,7 +26,7 @@ impl App {
 
     /// Serves the SSFs over HTTP on this machine, as [`Host::serve`](crate::Host::serve) does, with
     /// what they store in the file that [`data`](Self::data) names. At once it goes on with what an
-    /// earlier process left unfinished.
+    /// earlier process left unfinished. Feature `embedded`, on by default.
     ///
     /// ```no_run
     /// #[beldi::ssf]

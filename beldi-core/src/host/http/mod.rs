@@ -55,6 +55,7 @@ impl Host {
     /// goes on at the next start.
     ///
     /// Nothing checks who asks: bind a loopback address, or put a proxy that does in front.
+    /// Feature `embedded`, on by default.
     ///
     /// ```no_run
     /// use beldi::{App, store::EmbeddedStore};

@@ -24,7 +24,8 @@ use self::committer::{Change, Committer};
 use self::file::File;
 use super::{Condition, DuePage, DueQuery, Key, Page, Query, Result, Row, Store, Update, Updated};
 
-/// Rows in one file of this machine. One store at a time may have the file open.
+/// Rows in one file of this machine. One store at a time may have the file open. Feature `embedded`,
+/// on by default.
 ///
 /// An update is acknowledged after it reached the disk. Damage is an error, never a wrong value:
 /// opening verifies every page, and every row carries a checksum.
