@@ -93,12 +93,12 @@ impl Default for Limits {
 
 impl Limits {
     /// How long a begun attempt counts as alive: its time, and room for its last request.
-    pub fn lease(&self) -> Duration {
+    pub(crate) fn lease(&self) -> Duration {
         self.attempt_time + self.request_time * 2
     }
 
     /// The wait after the given number of attempts, with `chance` (any random number) as jitter.
-    pub fn backoff_after(&self, attempts: u32, chance: u64) -> Duration {
+    pub(crate) fn backoff_after(&self, attempts: u32, chance: u64) -> Duration {
         let doubled = self.backoff.saturating_mul(1 << attempts.saturating_sub(1).min(20));
         let longest = doubled.min(self.backoff_max);
         let millis = u64::try_from(longest.as_millis()).unwrap_or(u64::MAX).max(1);
