@@ -13,6 +13,11 @@
 //! `value`, `path`, `id`, `error`, `limits` and `outside` are the words all of them share. Types of
 //! users stop at `api`; who may import whom is in ARCHITECTURE.md, and a test.
 
+// A panic here would end the user's invocation.
+#![cfg_attr(
+    not(test),
+    warn(clippy::expect_used, clippy::panic, clippy::print_stdout, clippy::unwrap_used)
+)]
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
 mod api;

@@ -6,6 +6,7 @@
 //! followed by a slot would be a history no single run could have had (k). A flush carries what all
 //! branches observed: if it is lost or fails, none of them goes on.
 
+use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use futures_util::future::pending;
@@ -71,7 +72,7 @@ impl Instance {
         &self,
         path: &Path,
         now: Fingerprint,
-        what: &str,
+        what: &impl fmt::Display,
     ) -> Result<Option<Value>, Stop> {
         match self.log.entries.get(path) {
             None => Ok(None),
@@ -173,7 +174,7 @@ pub(crate) fn other_code(handler: &Handler, logged: u64, attempt: &Attempt) -> R
     )
 }
 
-fn other_way(logged: &Entry, now: Fingerprint, what: &str) -> Reason {
+fn other_way(logged: &Entry, now: Fingerprint, what: &impl fmt::Display) -> Reason {
     let was = logged.fingerprint.kind.word();
     let difference = if logged.fingerprint.kind == now.kind {
         format!("a `{was}` of something else is logged here")

@@ -19,6 +19,7 @@ mod run;
 mod scope;
 mod service;
 mod tasks;
+mod what;
 
 pub(crate) use attempt::{Attempt, Registration, Stop};
 pub(crate) use instance::Instance;

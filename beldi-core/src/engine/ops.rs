@@ -14,12 +14,13 @@ use std::sync::Arc;
 
 use futures_util::future::{pending, try_join_all};
 
+use super::what::{What, digest};
 use super::{Handler, Instance, Scope, Scoped, Stop};
 use crate::error::{Error, Reason};
 use crate::limits::{MAX_CALL_DEPTH, MAX_UPDATE_RESULT, MAX_VALUE};
 use crate::path::Path;
 use crate::protocol::daal::{self, Change, Item};
-use crate::protocol::journal::{Entry, Fingerprint, Kind};
+use crate::protocol::journal::{Entry, Kind};
 use crate::protocol::{raw, send};
 use crate::store::Condition;
 use crate::value::Value;
@@ -302,7 +303,7 @@ impl Step {
     }
 
     fn recall(&self, what: &What) -> Result<Option<Value>, Stop> {
-        self.instance.recall(&self.path, what.fingerprint(), &what.to_string())
+        self.instance.recall(&self.path, what.fingerprint(), what)
     }
 
     fn entry(&self, what: &What, value: Value) -> Entry {
@@ -337,38 +338,6 @@ impl Step {
             capacity: service.limits.marks,
         }
     }
-}
-
-/// What a step is about, for its fingerprint and for people.
-struct What {
-    kind: Kind,
-    text: String,
-}
-
-impl What {
-    fn new(kind: Kind, parts: &[&str]) -> Self {
-        Self { kind, text: parts.join("/") }
-    }
-
-    fn fingerprint(&self) -> Fingerprint {
-        let mut target = 0x811c_9dc5_u32;
-        for byte in self.text.bytes() {
-            target = (target ^ u32::from(byte)).wrapping_mul(0x0100_0193);
-        }
-        Fingerprint { kind: self.kind, target }
-    }
-}
-
-impl std::fmt::Display for What {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "`{} {}`", self.kind.word(), self.text.escape_debug())
-    }
-}
-
-/// A short name of an input, the same for equal inputs.
-fn digest(input: &Value) -> String {
-    let bytes = postcard::to_stdvec(input).unwrap_or_default();
-    blake3::hash(&bytes).to_hex().chars().take(8).collect()
 }
 
 fn list(values: impl Iterator<Item = Value>) -> Value {

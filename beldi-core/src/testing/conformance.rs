@@ -4,6 +4,11 @@
 //! leaves open what stores decide differently, such as the kind of a number without a fraction
 //! once it was stored as a float.
 
+#![cfg_attr(
+    not(test),
+    expect(clippy::expect_used, clippy::panic, reason = "a check fails by panicking")
+)]
+
 mod conditions;
 mod due;
 mod limits;
