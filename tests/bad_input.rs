@@ -383,3 +383,24 @@ fn a_result_that_has_no_room_beside_its_input_parks() {
         assert_eq!(reason.code, "row_too_large");
     });
 }
+
+#[beldi::ssf(name = "shape")]
+async fn shape_today() -> u64 {
+    7
+}
+
+#[beldi::ssf(name = "shape")]
+async fn shape_tomorrow() -> String {
+    "seven".to_owned()
+}
+
+#[test]
+fn a_recorded_result_of_another_type_is_told_apart_from_a_bad_request() {
+    in_virtual_time(async {
+        let today = world(App::new("test").ssf(shape_today));
+        today.call(shape_today()).key("k").await.unwrap();
+        let tomorrow = today.deploy(App::new("test").ssf(shape_tomorrow));
+        let error = tomorrow.call(shape_tomorrow()).key("k").await.unwrap_err();
+        assert!(matches!(error, Error::UnreadableOutput(_)), "{error}");
+    });
+}

@@ -25,3 +25,10 @@ fn operations_cost_what_they_may() {
     };
     assert_eq!(measure::measure(), limits);
 }
+
+/// Blind writes log nothing, but a replay of very many must not issue all of them again.
+#[test]
+fn a_replay_of_a_thousand_blind_writes_is_short() {
+    let replayed = measure::replay_of_blind_writes();
+    assert!(replayed <= 2 + 64, "{replayed} round trips");
+}

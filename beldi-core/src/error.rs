@@ -145,6 +145,9 @@ pub enum Error {
         /// What the store said last.
         why: String,
     },
+    /// The instance has its result, and this build cannot read it: ask with the build that made it.
+    #[error("the result is recorded, but cannot be read: {0}")]
+    UnreadableOutput(Reason),
     /// The request key already names a request with other contents: choose another key.
     #[error(
         "request key `{key}` was used before for another request: a key names one request, choose a new one"

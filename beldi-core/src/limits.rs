@@ -18,6 +18,8 @@ pub(crate) const MAX_SLOT: usize = 320 * 1024;
 /// The most bytes an input and the first slot may take together to be written in one row: the
 /// result has to find room there too.
 pub(crate) const MAX_FIRST_SLOT: usize = 64 * 1024;
+/// The most outcomes of effects that are not logged yet; a replay issues no more of them again.
+pub(crate) const MAX_UNLOGGED_OUTCOMES: usize = 64;
 /// Results larger than this are recorded before the reply, so that one too large for its row is
 /// noticed in time.
 pub(crate) const LARGE_RESULT: usize = 64 * 1024;

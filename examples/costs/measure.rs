@@ -103,6 +103,15 @@ async fn hundred_steps() {
     COUNTS.put("new", &1).await;
 }
 
+#[beldi::ssf]
+async fn thousand_puts() {
+    for step in 0..1000_u64 {
+        COUNTS.put(&format!("row-{step}"), &step).await;
+    }
+    lap();
+    COUNTS.put("new", &1).await;
+}
+
 fn world() -> World {
     let app = App::new("costs")
         .ssf(operations)
@@ -110,7 +119,8 @@ fn world() -> World {
         .ssf(blind_write)
         .ssf(read_only_tree)
         .ssf(two_reads)
-        .ssf(hundred_steps);
+        .ssf(hundred_steps)
+        .ssf(thousand_puts);
     let world = World::new(app).row(COUNTS, "five", &5);
     world.store().latency(|| Duration::from_millis(1));
     LAPS.take();
@@ -169,8 +179,19 @@ fn read_only_cost() -> u64 {
     })
 }
 
-/// A host dies before the 101st step; from the first request of the next attempt to that step.
+/// Of fifty gets and fifty puts in turn.
 fn replay_cost() -> u64 {
+    replay(async |world| drop(world.call(hundred_steps()).await))
+}
+
+/// Of a thousand puts without a read between them.
+#[allow(dead_code, reason = "a test asks, the table does not")]
+pub(crate) fn replay_of_blind_writes() -> u64 {
+    replay(async |world| drop(world.call(thousand_puts()).await))
+}
+
+/// A host dies before the step that is new; from the first request of the next attempt to that step.
+fn replay(call: impl AsyncFn(&World)) -> u64 {
     in_virtual_time(async {
         let world = world();
         world.store().script(|request| match request.kind {
@@ -178,7 +199,7 @@ fn replay_cost() -> u64 {
             _ => Fault::None,
         });
         tokio::select! {
-            _ = world.call(hundred_steps()) => unreachable!("the host dies"),
+            () = call(&world) => unreachable!("the host dies"),
             () = world.store().died() => {}
         }
         LAPS.take();

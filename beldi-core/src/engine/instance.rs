@@ -2,7 +2,7 @@
 //!
 //! Log before effect: `pending` holds what was observed and done since the last slot; an effect
 //! first waits until no *observation* is pending (outcomes of effects are in their rows already and
-//! only ride along). One flush is in flight at a time, so slots become durable in order: a hole
+//! only ride along, unless there are very many). One flush is in flight at a time, so slots become durable in order: a hole
 //! followed by a slot would be a history no single run could have had (k). A flush carries what all
 //! branches observed: if it is lost or fails, none of them goes on.
 
@@ -14,6 +14,7 @@ use futures_util::future::pending;
 use super::{Attempt, Handler, Stop};
 use crate::error::Reason;
 use crate::id::Id;
+use crate::limits::MAX_UNLOGGED_OUTCOMES;
 use crate::path::Path;
 use crate::protocol::intent::code_text;
 use crate::protocol::journal::{self, Appended, Entry, Fingerprint, Log, Slot};
@@ -146,12 +147,14 @@ impl Instance {
         Ok(())
     }
 
-    /// Everything pending, if an observation is among it.
+    /// Everything pending, if an observation is among it, or so many outcomes that a replay should
+    /// not have to issue all those effects again.
     fn take_unlogged(&self) -> Vec<Entry> {
         let mut pending = self.pending();
-        if !std::mem::take(&mut pending.observed) {
+        if !pending.observed && pending.entries.len() < MAX_UNLOGGED_OUTCOMES {
             return Vec::new();
         }
+        pending.observed = false;
         std::mem::take(&mut pending.entries)
     }
 

@@ -54,7 +54,7 @@ impl<'h, S: Ssf> IntoFuture for HostCall<'h, S> {
             let input = input.map_err(|reason| Error::BadRequest(reason.message))?;
             let request = request(&service, S::NAME, key, input)?;
             let output = answer_apart(&service, request, ()).await?;
-            Call::<S>::decoded_output(output).map_err(|reason| Error::BadRequest(reason.message))
+            Call::<S>::decoded_output(output).map_err(Error::UnreadableOutput)
         })
     }
 }

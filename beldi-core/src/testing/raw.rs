@@ -49,7 +49,7 @@ impl RawHost {
         let bad = |reason: crate::error::Reason| Error::BadRequest(reason.message);
         let input = Call::<S>::encoded_input(&call.input).map_err(bad)?;
         let output = run_raw(Arc::clone(&self.service), S::NAME.to_owned(), input).await?;
-        Call::<S>::decoded_output(output).map_err(bad)
+        Call::<S>::decoded_output(output).map_err(Error::UnreadableOutput)
     }
 }
 

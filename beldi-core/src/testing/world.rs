@@ -309,7 +309,7 @@ impl<'w, S: Ssf> IntoFuture for WorldCall<'w, S> {
             let input = input.map_err(|reason| Error::BadRequest(reason.message))?;
             let request = host::request(service, S::NAME, Some(key), input)?;
             let output = host::answer(service, &request).await?;
-            Call::<S>::decoded_output(output).map_err(|reason| Error::BadRequest(reason.message))
+            Call::<S>::decoded_output(output).map_err(Error::UnreadableOutput)
         })
     }
 }

@@ -143,6 +143,7 @@ impl From<Error> for Problem {
             Error::KeyReused { key } => {
                 Self::new(StatusCode::UNPROCESSABLE_ENTITY, "key_reused", text).with("key", key)
             }
+            Error::UnreadableOutput(reason) => Self::unreadable_output(&reason),
             Error::BadKey { .. } => Self::new(StatusCode::BAD_REQUEST, "bad_key", text),
             Error::BadRequest(_) => Self::new(StatusCode::BAD_REQUEST, "bad_request", text),
             Error::UnknownSsf { .. } => Self::new(StatusCode::NOT_FOUND, "unknown_ssf", text),
