@@ -10,7 +10,7 @@ use beldi::{App, Table, field};
 use serde::Serialize;
 use tokio::time::Instant;
 
-const COUNTS: Table<str, u64> = Table::new("counts");
+pub(crate) const COUNTS: Table<str, u64> = Table::new("counts");
 
 /// What each operation costs, in sequential round trips.
 #[derive(Debug, PartialEq, Eq, Serialize)]
@@ -34,11 +34,11 @@ thread_local! {
 }
 
 /// Notes the virtual time, from inside a handler.
-fn lap() {
+pub(crate) fn lap() {
     LAPS.with_borrow_mut(|laps| laps.push(Instant::now()));
 }
 
-fn millis(from: Instant, to: Instant) -> u64 {
+pub(crate) fn millis(from: Instant, to: Instant) -> u64 {
     u64::try_from((to - from).as_millis()).unwrap_or(u64::MAX)
 }
 
@@ -103,15 +103,6 @@ async fn hundred_steps() {
     COUNTS.put("new", &1).await;
 }
 
-#[beldi::ssf]
-async fn thousand_puts() {
-    for step in 0..1000_u64 {
-        COUNTS.put(&format!("row-{step}"), &step).await;
-    }
-    lap();
-    COUNTS.put("new", &1).await;
-}
-
 fn world() -> World {
     let app = App::new("costs")
         .ssf(operations)
@@ -119,9 +110,12 @@ fn world() -> World {
         .ssf(blind_write)
         .ssf(read_only_tree)
         .ssf(two_reads)
-        .ssf(hundred_steps)
-        .ssf(thousand_puts);
-    let world = World::new(app).row(COUNTS, "five", &5);
+        .ssf(hundred_steps);
+    measured(World::new(app).row(COUNTS, "five", &5))
+}
+
+/// The world with a millisecond for each request, and no laps yet.
+pub(crate) fn measured(world: World) -> World {
     world.store().latency(|| Duration::from_millis(1));
     LAPS.take();
     world
@@ -181,19 +175,13 @@ fn read_only_cost() -> u64 {
 
 /// Of fifty gets and fifty puts in turn.
 fn replay_cost() -> u64 {
-    replay(async |world| drop(world.call(hundred_steps()).await))
+    replay(world, async |world| drop(world.call(hundred_steps()).await))
 }
 
-/// Of a thousand puts without a read between them.
-#[allow(dead_code, reason = "a test asks, the table does not")]
-pub(crate) fn replay_of_blind_writes() -> u64 {
-    replay(async |world| drop(world.call(thousand_puts()).await))
-}
-
-/// A host dies before the step that is new; from the first request of the next attempt to that step.
-fn replay(call: impl AsyncFn(&World)) -> u64 {
+/// A host dies before `new` is put; from the first request of the next attempt to its first lap.
+pub(crate) fn replay(setup: impl Fn() -> World, call: impl AsyncFn(&World)) -> u64 {
     in_virtual_time(async {
-        let world = world();
+        let world = setup();
         world.store().script(|request| match request.kind {
             RequestKind::Update if request.target == "table/counts/new" => Fault::CrashBefore,
             _ => Fault::None,
