@@ -227,6 +227,11 @@ fn seen(world: &World) -> Seen {
     }
 }
 
+/// Random schedules per test; the environment can ask for a longer campaign.
+fn seeds() -> u64 {
+    std::env::var("BELDI_SEEDS").map_or(50, |seeds| seeds.parse().expect("a number of seeds"))
+}
+
 /// Compares every disturbed run with the one nothing happened to.
 fn exactly_once<T: Debug + PartialEq>(run: impl AsyncFn(&World) -> T) {
     let (expected, rows) = beldi::testing::in_virtual_time(async {
@@ -246,7 +251,7 @@ fn exactly_once<T: Debug + PartialEq>(run: impl AsyncFn(&World) -> T) {
         assert_eq!(seen(world), rows);
     });
     println!("second: {second}");
-    println!("{}", explore(0..50, world, &run, same));
+    println!("{}", explore(0..seeds(), world, &run, same));
 }
 
 #[test]

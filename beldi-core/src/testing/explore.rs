@@ -1,5 +1,6 @@
 //! Random schedules from a seed: latencies, faults, crashes, two clients, a collector beside them.
 
+use std::collections::BTreeMap;
 use std::fmt;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::sync::Arc;
@@ -8,7 +9,7 @@ use std::time::Duration;
 
 use futures_util::future::{Either, join, select};
 
-use super::{Fault, World, in_virtual_time};
+use super::{Fault, Request, World, in_virtual_time};
 
 /// What an exploration did. See [`explore`].
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -27,6 +28,8 @@ impl fmt::Display for Explored {
 
 /// The most faults of one run; after them everything is delivered, so that a run ends.
 const MAX_FAULTS: usize = 12;
+/// The most requests of one run that hang: each costs a time-out, and an attempt has its time.
+const MAX_HANGING: u32 = 3;
 
 /// Runs a client under a random schedule per seed: every request takes a random time and may fail,
 /// hang, be lost, doubled or late, hosts die and start again, and, under every other seed, a second
@@ -152,21 +155,59 @@ fn misbehave(world: &World, seed: u64) -> Arc<AtomicUsize> {
     let rate = rng.f64() * 0.15;
     let met = Arc::new(AtomicUsize::new(0));
     let counter = Arc::clone(&met);
-    world.store().script(move |_| {
+    let mut forgiven = Forgiven::new(world.request_tries());
+    world.store().script(move |request| {
         if counter.load(Ordering::Relaxed) >= MAX_FAULTS || rng.f64() >= rate {
             return Fault::None;
         }
-        counter.fetch_add(1, Ordering::Relaxed);
-        match rng.u8(0..8) {
-            0 => Fault::Fail,
-            1 => Fault::Hang,
-            2 => Fault::LoseReply,
-            3 => Fault::Twice,
-            4 => Fault::Late(Duration::from_millis(rng.u64(1..60))),
-            5 => Fault::Late(Duration::from_secs(rng.u64(1..7200))),
-            6 => Fault::CrashBefore,
-            _ => Fault::CrashAfter,
+        let fault = any_fault(&mut rng);
+        if !forgiven.allows(request, &fault) {
+            return Fault::None;
         }
+        counter.fetch_add(1, Ordering::Relaxed);
+        fault
     });
     met
+}
+
+fn any_fault(rng: &mut fastrand::Rng) -> Fault {
+    match rng.u8(0..8) {
+        0 => Fault::Fail,
+        1 => Fault::Hang,
+        2 => Fault::LoseReply,
+        3 => Fault::Twice,
+        4 => Fault::Late(Duration::from_millis(rng.u64(1..60))),
+        5 => Fault::Late(Duration::from_secs(rng.u64(1..7200))),
+        6 => Fault::CrashBefore,
+        _ => Fault::CrashAfter,
+    }
+}
+
+/// Keeps unanswered requests below what a host forgives: a client that hears nothing but errors
+/// has nothing to check.
+struct Forgiven {
+    tries: u32,
+    /// Unanswered requests by what they asked.
+    unanswered: BTreeMap<String, u32>,
+    hanging: u32,
+}
+
+impl Forgiven {
+    fn new(tries: u32) -> Self {
+        Self { tries, unanswered: BTreeMap::new(), hanging: 0 }
+    }
+
+    fn allows(&mut self, request: &Request, fault: &Fault) -> bool {
+        if matches!(fault, Fault::Twice | Fault::CrashBefore | Fault::CrashAfter) {
+            return true;
+        }
+        let unanswered = self.unanswered.entry(request.to_string()).or_default();
+        let hangs = u32::from(matches!(fault, Fault::Hang));
+        if *unanswered + 1 >= self.tries || self.hanging + hangs > MAX_HANGING {
+            return false;
+        }
+        *unanswered += 1;
+        self.hanging += hangs;
+        true
+    }
 }

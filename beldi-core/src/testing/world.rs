@@ -275,6 +275,10 @@ impl World {
         self.outside.now()
     }
 
+    pub(super) fn request_tries(&self) -> u32 {
+        self.parts.limits.request_tries
+    }
+
     pub(super) fn reseed(&self, seed: u64) {
         self.outside.reseed(seed);
     }
