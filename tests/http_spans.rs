@@ -2,17 +2,15 @@
 //!
 //! A program of its own: a thread without a subscriber would switch call sites off for all.
 
-use std::io::Write;
-use std::sync::{Arc, Mutex};
+mod common;
 
 use beldi::App;
 use beldi::store::MemoryStore;
+use common::Lines;
 use reqwest::{Client, RequestBuilder};
 use serde_json::{Value, json};
 use tokio::net::TcpListener;
 use tracing::Level;
-use tracing::subscriber::DefaultGuard;
-use tracing_subscriber::fmt::MakeWriter;
 
 #[beldi::ssf]
 async fn echo(anything: Value) -> Value {
@@ -29,58 +27,16 @@ async fn serve() -> impl Fn(&str) -> RequestBuilder {
     move |path| client.post(format!("http://{address}{path}"))
 }
 
-#[derive(Clone, Default)]
-struct Lines(Arc<Mutex<Vec<u8>>>);
-
-impl Lines {
-    /// Keeps every line of beldi's on this thread, as long as the guard lives.
-    fn kept() -> (Self, DefaultGuard) {
-        let lines = Self::default();
-        let subscriber = tracing_subscriber::fmt()
-            .json()
-            .with_max_level(Level::TRACE)
-            .with_writer(lines.clone())
-            .finish();
-        (lines, tracing::subscriber::set_default(subscriber))
-    }
-
-    fn text(&self) -> String {
-        String::from_utf8(self.0.lock().unwrap().clone()).unwrap()
-    }
-
-    /// The spans of all requests that were answered.
-    fn answered(&self) -> Vec<Value> {
-        let text = self.text();
-        let lines = text.lines().map(|line| serde_json::from_str::<Value>(line).unwrap());
-        lines
-            .filter(|line| line["fields"]["message"] == "answered")
-            .map(|line| line["span"].clone())
-            .collect()
-    }
-}
-
-impl Write for Lines {
-    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
-        self.0.lock().unwrap().extend(bytes);
-        Ok(bytes.len())
-    }
-
-    fn flush(&mut self) -> std::io::Result<()> {
-        Ok(())
-    }
-}
-
-impl MakeWriter<'_> for Lines {
-    type Writer = Self;
-
-    fn make_writer(&self) -> Self {
-        self.clone()
-    }
+/// The spans of all requests that were answered.
+fn answered(lines: &Lines) -> Vec<Value> {
+    let answered = lines.parsed().into_iter();
+    let answered = answered.filter(|line| line["fields"]["message"] == "answered");
+    answered.map(|line| line["span"].clone()).collect()
 }
 
 #[tokio::test]
 async fn a_request_is_a_span_with_its_key_and_status() {
-    let (lines, _guard) = Lines::kept();
+    let (lines, _guard) = Lines::kept(Level::TRACE);
     let post = serve().await;
     post("/echo").header("Idempotency-Key", "k").json(&1).send().await.unwrap();
     post("/nowhere/at/all").send().await.unwrap();
@@ -90,19 +46,19 @@ async fn a_request_is_a_span_with_its_key_and_status() {
     let miss = json!({
         "name": "request", "method": "POST", "path": "/nowhere/at/all", "status": 404,
     });
-    assert_eq!(lines.answered(), [call, miss]);
+    assert_eq!(answered(&lines), [call, miss]);
 }
 
 #[tokio::test]
 async fn nothing_of_a_body_or_query_is_logged() {
-    let (lines, _guard) = Lines::kept();
+    let (lines, _guard) = Lines::kept(Level::TRACE);
     let post = serve().await;
     let secret = json!({ "card": "4000-0000-canary" });
     post("/echo").json(&secret).send().await.unwrap();
     post("/echo").body(secret.to_string()).send().await.unwrap();
     post("/echo").body("4000-0000-canary").send().await.unwrap();
     post("/echo?card=4000-0000-canary").json(&1).send().await.unwrap();
-    assert_eq!(lines.answered().len(), 4);
+    assert_eq!(answered(&lines).len(), 4);
     let text = lines.text();
     let beldis: Vec<_> = text.lines().filter(|line| line.contains("beldi")).collect();
     assert!(!beldis.concat().contains("canary"), "{beldis:#?}");

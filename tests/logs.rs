@@ -1,13 +1,12 @@
 //! Logs: every line of a handler tells whose it is, and none appears twice because of a replay.
 
-use std::io::Write;
-use std::sync::{Arc, Mutex};
+mod common;
 
 use beldi::testing::{Fault, World, in_virtual_time};
 use beldi::{App, Table};
+use common::Lines;
 use serde_json::Value;
 use tracing::info;
-use tracing_subscriber::fmt::MakeWriter;
 
 const COUNTS: Table<str, u64> = Table::new("counts");
 
@@ -41,54 +40,22 @@ async fn inner() -> u64 {
     COUNTS.get("right").await.unwrap_or(0)
 }
 
-#[derive(Clone, Default)]
-struct Lines(Arc<Mutex<Vec<u8>>>);
-
-impl Write for Lines {
-    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
-        self.0.lock().unwrap().extend(bytes);
-        Ok(bytes.len())
-    }
-
-    fn flush(&mut self) -> std::io::Result<()> {
-        Ok(())
-    }
-}
-
-impl MakeWriter<'_> for Lines {
-    type Writer = Self;
-
-    fn make_writer(&self) -> Self {
-        self.clone()
-    }
-}
-
 /// The lines of the handlers in a run whose n-th request kills the host.
 fn lines(crash_at: u64) -> Vec<Value> {
-    let lines = Lines::default();
-    let subscriber = tracing_subscriber::fmt()
-        .json()
-        .with_max_level(tracing::Level::INFO)
-        .with_writer(lines.clone())
-        .finish();
-    tracing::subscriber::with_default(subscriber, || {
-        in_virtual_time(async {
-            let world = World::new(App::new("test").ssf(talk).ssf(inner));
-            let mut request = 0;
-            world.store().script(move |_| {
-                request += 1;
-                if request == crash_at { Fault::CrashAfter } else { Fault::None }
-            });
-            tokio::select! {
-                _ = async { world.call(talk("a".into())).key("k").await } => {}
-                () = world.store().died() => world.new_host().settle().await.unwrap(),
-            }
+    let (lines, _guard) = Lines::kept(tracing::Level::INFO);
+    in_virtual_time(async {
+        let world = World::new(App::new("test").ssf(talk).ssf(inner));
+        let mut request = 0;
+        world.store().script(move |_| {
+            request += 1;
+            if request == crash_at { Fault::CrashAfter } else { Fault::None }
         });
+        tokio::select! {
+            _ = async { world.call(talk("a".into())).key("k").await } => {}
+            () = world.store().died() => world.new_host().settle().await.unwrap(),
+        }
     });
-    let bytes = lines.0.lock().unwrap().clone();
-    let lines = std::str::from_utf8(&bytes).unwrap().lines().map(str::to_owned);
-    let lines: Vec<Value> = lines.map(|line| serde_json::from_str(&line).unwrap()).collect();
-    lines.into_iter().filter(|line| line["target"] == "logs").collect()
+    lines.parsed().into_iter().filter(|line| line["target"] == "logs").collect()
 }
 
 fn messages(lines: &[Value]) -> Vec<&str> {

@@ -138,23 +138,19 @@ impl Step {
         let what = What::new(Kind::Update, &[table, key]);
         let write = async {
             let mut change = |old: Option<Value>| {
-                let had = old.is_some();
-                let unchanged = old.clone();
-                let (new, result) = changing(old)?;
+                let (new, result) = changing(old.clone())?;
                 if result.size() > MAX_UPDATE_RESULT {
                     return Err(large_result(table, key, result.size()));
                 }
-                if new == unchanged {
-                    return Ok((Change::Keep, result));
-                }
-                match new {
+                let change = match new {
+                    unchanged if unchanged == old => Change::Keep,
                     Some(value) => {
                         small_enough(table, key, &value)?;
-                        Ok((Change::Put(value), result))
+                        Change::Put(value)
                     }
-                    None if had => Ok((Change::Delete, result)),
-                    None => Ok((Change::Keep, result)),
-                }
+                    None => Change::Delete,
+                };
+                Ok((change, result))
             };
             if self.is_raw() {
                 return Ok(raw::update(self.store(), table, key, &mut change).await?);
