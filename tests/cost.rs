@@ -38,17 +38,25 @@ async fn in_turn(operations: String) {
         match operation {
             "get" => drop(COUNTS.get("a").await),
             "five gets" => drop(COUNTS.get_many(["a", "b", "c", "d", "e"]).await),
+            "hundred calls" => {
+                for _ in 0..100 {
+                    nothing().await;
+                }
+            }
             _ => COUNTS.put("a", &1).await,
         }
     }
 }
+
+#[beldi::ssf]
+async fn nothing() {}
 
 /// A whole root without a key of its own, from the request to the reply.
 fn whole(operations: &str) -> u64 {
     in_virtual_time(async {
         let store = FaultyStore::new(MemoryStore::new());
         store.latency(|| Duration::from_millis(1));
-        let host = App::new("costs").ssf(in_turn).open(store).unwrap();
+        let host = App::new("costs").ssf(in_turn).ssf(nothing).open(store).unwrap();
         let asked = Instant::now();
         host.call(in_turn(operations.to_owned())).await.unwrap();
         millis(asked, Instant::now())
@@ -66,6 +74,8 @@ fn handlers_cost_their_operations_and_their_alternations() {
     assert_eq!(whole("five gets, put"), 3);
     // get: nobody relies on the reply but who has it
     assert_eq!(whole("get"), 1);
+    // nothing: a root without effects leaves no trace, however many calls it makes
+    assert_eq!(whole("hundred calls"), 0);
 }
 
 #[beldi::ssf]

@@ -2,9 +2,9 @@
 //!
 //! Log before effect: `pending` holds what was observed and done since the last slot; an effect
 //! first waits until no *observation* is pending (outcomes of effects are in their rows already and
-//! only ride along, unless there are very many). One flush is in flight at a time, so slots become durable in order: a hole
-//! followed by a slot would be a history no single run could have had (k). A flush carries what all
-//! branches observed: if it is lost or fails, none of them goes on.
+//! only ride along, unless there are very many). One flush is in flight at a time, so slots become
+//! durable in order: a hole followed by a slot would be a history no single run could have had (k).
+//! A flush carries what all branches observed: if it is lost or fails, none of them goes on.
 
 use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -30,7 +30,7 @@ pub(crate) struct Instance {
     /// Calls between the root and this instance.
     pub(crate) depth: u32,
     code: u64,
-    log: Log,
+    log: Arc<Log>,
     pending: Mutex<Pending>,
     /// The number of the next slot; held while a flush is in flight.
     next_slot: tokio::sync::Mutex<u32>,
@@ -148,10 +148,11 @@ impl Instance {
     }
 
     /// Everything pending, if an observation is among it, or so many outcomes that a replay should
-    /// not have to issue all those effects again.
+    /// not have to issue all those effects again (before the registration there were none).
     fn take_unlogged(&self) -> Vec<Entry> {
         let mut pending = self.pending();
-        if !pending.observed && pending.entries.len() < MAX_UNLOGGED_OUTCOMES {
+        let many = pending.entries.len() >= MAX_UNLOGGED_OUTCOMES && self.attempt.is_registered();
+        if !pending.observed && !many {
             return Vec::new();
         }
         pending.observed = false;

@@ -1,8 +1,8 @@
 //! The journal of an instance: what its attempts observed, in slots that the first writer wins.
 //!
 //! An attempt buffers what it observes and **appends** all of it as slot *k*, put if absent, just
-//! before its next effect (P2 to P4). The slot also carries the outcomes
-//! of the effects since slot *k-1*, so a replay issues again only what came after the last slot.
+//! before its next effect or its reply (P2 to P4). The slot also carries the outcomes of the effects
+//! since slot *k-1*, so a replay issues again only what came after the last slot.
 //!
 //! Order of writes: the parts of a slot too large for one row, each under a name of this run's own;
 //! then the slot, which names them and decides. Slot *k* is written only when *k-1* is known to be
@@ -11,10 +11,11 @@
 //! what it observed itself: it starts again with the winner's log.
 //!
 //! **Load** reads the root's partition downwards, newest slot of an instance first. A query is no
-//! snapshot: read upwards, it could show slot 1 without slot 0 (j). A slot whose
-//! parts are not there yet is taken as not written; the next append of it is refused and reloads.
+//! snapshot: read upwards, it could show slot 1 without slot 0 (j). A slot whose parts are not there
+//! yet is taken as not written; the next append of it is refused and reloads.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
@@ -100,7 +101,7 @@ pub(crate) struct Log {
 }
 
 /// What is logged of every instance in a root's tree.
-pub(crate) type Journal = HashMap<Id, Log>;
+pub(crate) type Journal = HashMap<Id, Arc<Log>>;
 
 /// Who wrote the slot.
 #[derive(Debug, PartialEq, Eq)]
@@ -222,7 +223,8 @@ impl Loading {
         if let Some(first) = self.intent.as_ref().and_then(|intent| intent.first.clone()) {
             self.slots.entry(first.instance).or_default().push(first);
         }
-        let journal = self.slots.into_iter().map(|(id, slots)| (id, Log::new(slots))).collect();
+        let journal =
+            self.slots.into_iter().map(|(id, slots)| (id, Arc::new(Log::new(slots)))).collect();
         Ok((self.intent, journal))
     }
 }
