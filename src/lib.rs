@@ -75,9 +75,12 @@ pub use beldi_macros::{part, ssf};
 // State.
 #[doc(inline)]
 pub use beldi_core::{
-    Delete, FieldPath, Get, GetMany, Key, KeyFor, Prefix, Put, Scan, Table, Update, When,
-    WriteWhen, field,
+    Busy, Delete, FieldPath, Get, GetMany, Key, KeyFor, Lock, Prefix, Put, Scan, Table, Unlock,
+    Update, When, WriteWhen, field,
 };
+// Transactions.
+#[doc(inline)]
+pub use beldi_core::{Snapshot, Txn, txn};
 // Steps, and what they are made of.
 #[doc(inline)]
 pub use beldi_core::{

@@ -39,6 +39,11 @@ impl Id {
         self.derive("callee", path, ssf)
     }
 
+    /// The id of the transaction that `self` begins at `path`.
+    pub(crate) fn txn(self, path: &Path) -> Self {
+        self.derive("txn", path, "")
+    }
+
     /// The mark of what `self` writes at `path`.
     pub(crate) fn mark(self, path: &Path, kind: &str, target: &str) -> Self {
         self.derive(kind, path, target)
@@ -68,7 +73,24 @@ impl Id {
 
     fn derive(self, kind: &str, path: &Path, target: &str) -> Self {
         let path: Vec<u8> = path.bytes().collect();
-        Self::new(self.epoch(), &[kind.as_bytes(), &self.0, &path, target.as_bytes()])
+        Self::new(self.epoch(), &[kind.as_bytes(), self.hash(), &path, target.as_bytes()])
+    }
+
+    /// What is left without the epoch: the same for every run of a root, also for those that began
+    /// side by side before one of them was registered.
+    fn hash(&self) -> &[u8] {
+        &self.0[6..]
+    }
+
+    /// The [`hash`](Self::hash) as text.
+    pub(crate) fn stem(self) -> String {
+        URL_SAFE_NO_PAD.encode(self.hash())
+    }
+
+    /// The id that a run of the same root under another epoch has in this one's place.
+    pub(crate) fn with_epoch(mut self, epoch: Epoch) -> Self {
+        self.0[..6].copy_from_slice(&epoch.to_be_bytes()[2..]);
+        self
     }
 }
 

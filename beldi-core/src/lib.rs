@@ -36,10 +36,10 @@ pub mod testing;
 mod value;
 
 pub use api::{
-    App, Branch, Call, Delete, Effect, FieldPath, Get, GetMany, Handler, IntoHandler, Join,
-    JoinAll, Key, KeyFor, Now, Operation, Prefix, Put, Random, RandomValue, ReadOnly,
-    ReadOnlyBranch, ReadOnlyOperation, Scan, Sending, Ssf, Table, Update, Uuid, When, WriteWhen,
-    effect, field, join, join_all, now, random, uuid,
+    App, Branch, Busy, Call, Delete, Effect, FieldPath, Get, GetMany, Handler, IntoHandler, Join,
+    JoinAll, Key, KeyFor, Lock, Now, Operation, Prefix, Put, Random, RandomValue, ReadOnly,
+    ReadOnlyBranch, ReadOnlyOperation, Scan, Sending, Snapshot, Ssf, Table, Txn, Unlock, Update,
+    Uuid, When, WriteWhen, effect, field, join, join_all, now, random, txn, uuid,
 };
 pub use error::{Error, Reason, Result};
 pub use host::{Host, HostCall, HostSend, InstanceState, InstanceStatus};

@@ -71,6 +71,14 @@ pub struct Limits {
     pub collect_every: Duration,
     /// Marks in the head of an item before they are spilled to an older row. Default: 16.
     pub marks: u32,
+    /// The most items a transaction may lock. Default: 100.
+    pub txn_keys: usize,
+    /// How long one try of a transaction may hold locks; then whoever meets one may abort it.
+    /// Default: 10 s.
+    pub txn_time: Duration,
+    /// How long a step waits for somebody else's lock before the attempt fails. More than
+    /// `txn_time`, so that a holder that died is out of the way by then. Default: 20 s.
+    pub lock_wait: Duration,
 }
 
 impl Default for Limits {
@@ -89,6 +97,9 @@ impl Default for Limits {
             backoff_max: Duration::from_secs(60),
             collect_every: Duration::from_secs(1),
             marks: 16,
+            txn_keys: 100,
+            txn_time: Duration::from_secs(10),
+            lock_wait: Duration::from_secs(20),
         }
     }
 }

@@ -6,7 +6,7 @@ use std::panic::Location;
 use super::branch::{Branch, ReadOnlyBranch};
 use super::operation::{At, Operation, ReadOnlyOperation};
 use super::ssf::{Call, Ssf};
-use crate::engine::{Scope, Step};
+use crate::engine::Scope;
 
 /// Claims the next number of the current scope now, and performs the operation under it.
 #[track_caller]
@@ -15,9 +15,8 @@ pub fn step<O: Operation>(operation: O) -> impl Future<Output = O::Output> + Sen
     let path = scope.claim();
     async move {
         scope.enter_step().await;
-        let step = Step { instance: scope.instance.clone(), path };
-        let output = operation.perform(At(step.clone())).await;
-        scope.leave_step(&step.path).await;
+        let output = operation.perform(At(scope.step(path.clone()))).await;
+        scope.leave_step(&path).await;
         output
     }
 }

@@ -14,6 +14,7 @@ mod operation;
 mod serve;
 mod ssf;
 mod table;
+mod txn;
 mod when;
 mod yours;
 
@@ -23,7 +24,8 @@ pub use effect::{Effect, effect};
 pub use key::{Key, KeyFor, Prefix};
 pub use operation::{Operation, ReadOnlyOperation};
 pub use ssf::{Call, Handler, ReadOnly, Sending, Ssf};
-pub use table::{Delete, Get, GetMany, Put, Scan, Table, Update, WriteWhen};
+pub use table::{Busy, Delete, Get, GetMany, Lock, Put, Scan, Table, Unlock, Update, WriteWhen};
+pub use txn::{Snapshot, Txn, txn};
 pub use when::{FieldPath, When, field};
 pub use yours::{Now, Random, RandomValue, Uuid, now, random, uuid};
 
@@ -37,5 +39,6 @@ pub mod private {
     pub use super::generated::{
         NotResult, Probe, branch, call, read_only_branch, read_only_step, step,
     };
+    pub use super::txn::{snapshot, txn};
     pub use super::{Call, Handler, Operation, ReadOnly, ReadOnlyOperation, Ssf};
 }

@@ -3,8 +3,8 @@
 use std::fmt;
 use std::marker::PhantomData;
 
-use serde::Serialize;
 use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
 
 use super::key::{self, Key, KeyFor, Prefix};
 use super::operation::{At, Operation, ReadOnlyOperation};
@@ -146,6 +146,43 @@ impl<K: Key + ?Sized, V: Serialize + DeserializeOwned + Send> Table<K, V> {
         R: Serialize + DeserializeOwned + Send,
     {
         Update { item: self.item(key), change }
+    }
+
+    /// Holds the item until [`unlock`](Self::unlock), or until the instance is finished, across
+    /// crashes: nobody else writes it meanwhile. Gives the value, and waits for whoever holds it, as
+    /// long as [`Limits::lock_wait`](crate::Limits::lock_wait).
+    ///
+    /// An instance that holds one item already and asks for another, which an older one holds, is
+    /// told [`Busy`]: two that waited for each other would wait for ever. It can unlock what it has
+    /// and begin again. Where several items belong together, a [`txn`](crate::txn) does all that by
+    /// itself.
+    ///
+    /// ```
+    /// use beldi::{Busy, Table};
+    ///
+    /// const PRINTERS: Table<str, u32> = Table::new("printers");
+    ///
+    /// #[beldi::ssf]
+    /// async fn print(pages: u32) -> Result<u32, Busy> {
+    ///     let printed = PRINTERS.lock("laser").await?.unwrap_or(0);
+    ///     beldi::effect("print", async |_key| { /* send the pages */ }).await;
+    ///     PRINTERS.put("laser", &(printed + pages)).await;
+    ///     PRINTERS.unlock("laser").await;
+    ///     Ok(printed + pages)
+    /// }
+    /// # use beldi::testing::{World, in_virtual_time};
+    /// # in_virtual_time(async {
+    /// # let world = World::new(beldi::App::new("office").ssf(print)).row(PRINTERS, "laser", &3);
+    /// assert_eq!(world.call(print(4)).await?, Ok(7));
+    /// # Ok::<(), beldi::Error>(()) }).unwrap();
+    /// ```
+    pub fn lock<Q: KeyFor<K> + ?Sized>(&self, key: &Q) -> Lock<V> {
+        Lock { item: self.item(key) }
+    }
+
+    /// Gives back a lock of this root's; without one, nothing happens.
+    pub fn unlock<Q: KeyFor<K> + ?Sized>(&self, key: &Q) -> Unlock {
+        Unlock { table: self.name, key: key::encode::<K, Q>(key) }
     }
 
     /// Reads every item whose key begins with the prefix (`..` for all): `Vec<(key, V)>` in key
@@ -369,4 +406,50 @@ fn foreign_key(table: &str, text: &str) -> Reason {
             "`{text}` in table `{table}` is not a key of this table; was it written with another key type?"
         ),
     )
+}
+
+/// An item to be held: see [`Table::lock`].
+#[derive(Debug)]
+#[must_use = "an operation does nothing until it is awaited"]
+pub struct Lock<V> {
+    item: Item<V>,
+}
+
+impl<V: DeserializeOwned + Send> Operation for Lock<V> {
+    type Output = Result<Option<V>, Busy>;
+
+    async fn perform(self, at: At) -> Self::Output {
+        match at.0.lock(self.item.table, &self.item.key).await {
+            Some(value) => Ok(at.0.check(self.item.decode(value)).await),
+            None => Err(Busy),
+        }
+    }
+}
+
+/// An older instance holds the item, and this one must not wait for it. See [`Table::lock`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Busy;
+
+impl fmt::Display for Busy {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("an older instance holds the item; unlock what you hold and begin again")
+    }
+}
+
+impl std::error::Error for Busy {}
+
+/// An item to be given back: see [`Table::unlock`].
+#[derive(Debug)]
+#[must_use = "an operation does nothing until it is awaited"]
+pub struct Unlock {
+    table: &'static str,
+    key: String,
+}
+
+impl Operation for Unlock {
+    type Output = ();
+
+    async fn perform(self, at: At) {
+        at.0.unlock(self.table, &self.key).await;
+    }
 }

@@ -2,12 +2,15 @@
 //!
 //! It reads the due index, which may be out of date, and decides on the row it found there; the
 //! claim that begins an attempt checks the row itself. A root whose attempts are used up is parked.
+//! One that only a decision stands for is registered: first the intent is put if absent, then the
+//! decision leaves the index, so a crash between the two repeats the first.
 
 use crate::engine::{Service, out_of_attempts};
 use crate::error::Reason;
-use crate::protocol::intent::{self, Intent, State};
+use crate::protocol::intent::{self, Intent, Registered, State};
 use crate::protocol::layout;
-use crate::store::{DueQuery, Row, Store, StoreError};
+use crate::protocol::txn::{self, Decision};
+use crate::store::{DueQuery, Key, Row, Store, StoreError};
 
 /// What the due index shows.
 #[derive(Debug, Default)]
@@ -43,8 +46,7 @@ pub(crate) async fn find(
         loop {
             let page = service.store.due(&query).await?;
             for (key, row) in page.rows {
-                let Some(request_key) = layout::parse_root(&key) else { continue };
-                found.sort_in(service, request_key, &row, leases).await?;
+                found.look_at(service, &key, &row, leases).await?;
             }
             match page.next {
                 Some(next) if found.overdue.len() < limit => query.after = Some(next),
@@ -58,32 +60,81 @@ pub(crate) async fn find(
 }
 
 impl Found {
-    async fn sort_in(
+    async fn look_at(
         &mut self,
         service: &Service,
-        request_key: &str,
+        key: &Key,
         row: &Row,
         leases: Leases,
     ) -> Result<(), StoreError> {
-        let intent = match Intent::read(request_key, row) {
-            Ok(intent) => intent,
+        let Some(root) = layout::parse_root(key) else { return Ok(()) };
+        let read = match layout::parse_decision(&key.sort) {
+            Some((_, retry)) => Decision::read(root, retry, row).map(Some),
+            None => Ok(None),
+        };
+        match read {
+            Ok(Some(decision)) => self.take_over(service, root, &decision, leases).await,
+            Ok(None) => match Intent::read(root, row) {
+                Ok(intent) => self.sort_in(service, intent, leases).await,
+                Err(damage) => {
+                    self.damaged.push(damage);
+                    Ok(())
+                }
+            },
             Err(damage) => {
                 self.damaged.push(damage);
-                return Ok(());
+                Ok(())
             }
-        };
+        }
+    }
+
+    /// Registers a root that only a decision stands for, once whoever decided has had its time.
+    async fn take_over(
+        &mut self,
+        service: &Service,
+        root: &str,
+        decision: &Decision,
+        leases: Leases,
+    ) -> Result<(), StoreError> {
+        let Some(intent) = &decision.root else { return Ok(()) };
+        if self.must_wait(service, intent, leases) {
+            return Ok(());
+        }
+        let registered = intent::register(&service.store, intent, None).await?;
+        txn::hand_over(&service.store, root, decision.txn, decision.retry).await?;
+        match registered {
+            Registered::Mine => self.sort_in(service, intent.clone(), leases).await,
+            Registered::Theirs(_) => Ok(()),
+        }
+    }
+
+    fn must_wait(&mut self, service: &Service, intent: &Intent, leases: Leases) -> bool {
+        let must = intent.next > service.outside.now() && leases == Leases::Hold;
+        if must {
+            self.waiting += 1;
+            self.earliest = Some(self.earliest.unwrap_or(u64::MAX).min(intent.next));
+        }
+        must
+    }
+
+    async fn sort_in(
+        &mut self,
+        service: &Service,
+        intent: Intent,
+        leases: Leases,
+    ) -> Result<(), StoreError> {
         if intent.state != State::Running {
             return Ok(());
         }
-        if intent.next > service.outside.now() && leases == Leases::Hold {
-            self.waiting += 1;
-            self.earliest = Some(self.earliest.unwrap_or(u64::MAX).min(intent.next));
-        } else if intent.counted_attempts() >= service.limits.attempts {
+        if self.must_wait(service, &intent, leases) {
+            return Ok(());
+        }
+        if intent.counted_attempts() >= service.limits.attempts {
             let unknown =
                 Reason::new("crashed", "it left no error: the process died or the lease ran out");
             let last = intent.reason.as_ref().unwrap_or(&unknown);
             let reason = out_of_attempts(intent.counted_attempts(), last);
-            intent::park(&service.store, request_key, &reason).await?;
+            intent::park(&service.store, &intent.request_key, &reason).await?;
         } else {
             self.overdue.push(intent);
         }

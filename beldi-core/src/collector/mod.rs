@@ -2,3 +2,4 @@
 //! stop anywhere, run twice, or run late.
 
 pub(crate) mod intent;
+pub(crate) mod lock;

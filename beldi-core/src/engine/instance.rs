@@ -29,7 +29,7 @@ pub(crate) struct Instance {
     pub(crate) read_only: bool,
     /// Calls between the root and this instance.
     pub(crate) depth: u32,
-    code: u64,
+    pub(super) code: u64,
     log: Arc<Log>,
     pending: Mutex<Pending>,
     /// The number of the next slot; held while a flush is in flight.
@@ -51,9 +51,9 @@ impl Instance {
         handler: &Handler,
         depth: u32,
     ) -> Result<Self, Stop> {
-        let log = attempt.journal.get(&id).cloned().unwrap_or_default();
-        if log.slots > 0 && !attempt.service.may_replay(handler, log.code) {
-            return Err(Stop::Park(other_code(handler, log.code, &attempt)));
+        let log = attempt.journal.log(id);
+        if let Some(code) = log.code.filter(|code| !attempt.service.may_replay(handler, *code)) {
+            return Err(Stop::Park(other_code(handler, code, &attempt)));
         }
         Ok(Self {
             next_slot: tokio::sync::Mutex::new(log.slots),

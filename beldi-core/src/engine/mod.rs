@@ -11,6 +11,7 @@
 
 mod attempt;
 mod instance;
+mod locks;
 mod ops;
 mod patient;
 #[cfg(feature = "testing")]
@@ -19,6 +20,7 @@ mod run;
 mod scope;
 mod service;
 mod tasks;
+mod txn;
 mod what;
 
 pub(crate) use attempt::{Attempt, Registration, Stop};
@@ -26,6 +28,7 @@ pub(crate) use instance::Instance;
 pub(crate) use ops::{Step, Write};
 #[cfg(feature = "testing")]
 pub(crate) use raw::run_raw;
-pub(crate) use run::{Ended, Request, out_of_attempts, record_finish, run_fresh, run_registered};
+pub(crate) use run::{Ended, Request, out_of_attempts, run_fresh, run_registered};
 pub(crate) use scope::{Scope, Scoped};
 pub(crate) use service::{Handler, Parts, Service};
+use txn::Context;

@@ -9,27 +9,32 @@
 //! | send, effect | log what was observed, register the root | outcome noted; observed |
 //!
 //! `uuid` and `random` store nothing: they are computed from the instance and the path.
+//!
+//! In a transaction or a snapshot, [`txn`](super::txn) has other ways for those that touch items.
 
 use std::sync::Arc;
 
 use futures_util::future::{pending, try_join_all};
 
+use super::txn::{Context, refuse};
 use super::what::{What, digest};
-use super::{Handler, Instance, Scope, Scoped, Stop};
+use super::{Handler, Instance, Scope, Scoped, Service, Stop};
 use crate::error::{Error, Reason};
 use crate::limits::{MAX_CALL_DEPTH, MAX_UPDATE_RESULT, MAX_VALUE};
 use crate::path::Path;
-use crate::protocol::daal::{self, Change, Item};
+use crate::protocol::daal::{self, Change, Item, Refusal};
 use crate::protocol::journal::{Entry, Kind};
-use crate::protocol::{raw, send};
+use crate::protocol::lock::Holder;
+use crate::protocol::{raw, send, txn};
 use crate::store::Condition;
 use crate::value::Value;
 
-/// A claimed step: whose, and where.
+/// A claimed step: whose, where, and in what.
 #[derive(Clone, Debug)]
 pub(crate) struct Step {
     pub(crate) instance: Arc<Instance>,
     pub(crate) path: Path,
+    pub(crate) context: Context,
 }
 
 /// What a write does, with the name it is logged under.
@@ -45,12 +50,18 @@ pub(crate) type Changing<'a> =
 impl Step {
     /// The step of a branch of this one.
     pub(crate) fn branch(&self, position: u32) -> Self {
-        Self { instance: Arc::clone(&self.instance), path: self.path.child(position) }
+        Self { path: self.path.child(position), ..self.clone() }
+    }
+
+    /// The step, in another context.
+    pub(super) fn within(self, context: Context) -> Self {
+        Self { context, ..self }
     }
 
     /// The future, its steps numbered below this one.
     pub(crate) fn scoped<F: Future>(&self, inner: F) -> Scoped<F> {
-        Scoped::new(Scope::new(Arc::clone(&self.instance), self.path.clone()), inner)
+        let Self { instance, path, context } = self.clone();
+        Scoped::new(Scope::new(instance, path, context), inner)
     }
 
     /// Ends the run here. The handler is dropped while it waits for this.
@@ -72,11 +83,15 @@ impl Step {
     }
 
     pub(crate) async fn get(&self, table: &str, key: &str) -> Option<Value> {
+        match &self.context {
+            Context::Txn(within) => return self.or_stop(within.get(self, table, key).await).await,
+            Context::Snapshot(_) => {
+                return self.get_many(table, &[key.to_owned()]).await.pop().flatten();
+            }
+            Context::Plain => {}
+        }
         let what = What::new(Kind::Get, &[table, key]);
-        let read = async {
-            let value = daal::read(self.store(), table, key).await?;
-            Ok(Value::List(value.into_iter().collect()))
-        };
+        let read = async { Ok(list(self.read(table, key).await?.into_iter())) };
         match self.observe(&what, read).await {
             Value::List(mut found) => found.pop(),
             _ => None,
@@ -84,11 +99,19 @@ impl Step {
     }
 
     pub(crate) async fn get_many(&self, table: &str, keys: &[String]) -> Vec<Option<Value>> {
+        match &self.context {
+            Context::Txn(within) => {
+                return self.or_stop(within.get_many(self, table, keys).await).await;
+            }
+            Context::Snapshot(seen) => {
+                return self.or_stop(seen.get_many(self, table, keys).await).await;
+            }
+            Context::Plain => {}
+        }
         let parts: Vec<&str> = std::iter::once(table).chain(keys.iter().map(|k| &**k)).collect();
         let what = What::new(Kind::GetMany, &parts);
         let read = async {
-            let reads = keys.iter().map(|key| daal::read(self.store(), table, key));
-            let values = try_join_all(reads).await?;
+            let values = try_join_all(keys.iter().map(|key| self.read(table, key))).await?;
             Ok(list(values.into_iter().map(|value| list(value.into_iter()))))
         };
         let found = items(self.observe(&what, read).await);
@@ -98,8 +121,17 @@ impl Step {
     pub(crate) async fn scan(&self, table: &str, prefix: &str) -> Vec<(String, Value)> {
         let what = What::new(Kind::Scan, &[table, prefix]);
         let read = async {
+            if !matches!(self.context, Context::Plain) {
+                let why = "no lock can be had on a row that is not there yet, so another \
+                           transaction could add one: use `get_many` on keys you know, or scan before";
+                return Err(refuse(&what.to_string(), why));
+            }
             let rows = daal::scan(self.store(), table, prefix).await?;
-            Ok(list(rows.into_iter().map(|(key, value)| Value::List(vec![key.into(), value]))))
+            let rows = rows.into_iter().map(async |(key, row)| {
+                let (value, _) = txn::current(self.service(), table, &key, row).await?;
+                Ok::<_, Stop>(value.map(|value| Value::List(vec![key.into(), value])))
+            });
+            Ok(list(try_join_all(rows).await?.into_iter().flatten()))
         };
         let rows = items(self.observe(&what, read).await).into_iter();
         rows.filter_map(|row| match <[Value; 2]>::try_from(items(row)) {
@@ -109,6 +141,15 @@ impl Step {
         .collect()
     }
 
+    /// The value of an item, whoever holds it.
+    async fn read(&self, table: &str, key: &str) -> Result<Option<Value>, Stop> {
+        let row = daal::read(self.store(), table, key).await?;
+        if self.is_raw() {
+            return Ok(daal::value_of(row));
+        }
+        Ok(txn::current(self.service(), table, key, row).await?.0)
+    }
+
     pub(crate) async fn write(
         &self,
         table: &str,
@@ -116,6 +157,9 @@ impl Step {
         write: Write,
         when: Option<&Condition>,
     ) -> bool {
+        if let Context::Txn(within) = &self.context {
+            return self.or_stop(within.write(self, table, key, write, when).await).await;
+        }
         let (kind, change) = match write {
             Write::Put(value) => (Kind::Put, Change::Put(value)),
             Write::Delete => (Kind::Delete, Change::Delete),
@@ -129,25 +173,29 @@ impl Step {
                 return Ok(raw::write(self.store(), table, key, change, when).await?.into());
             }
             let mark = self.instance.id.mark(&self.path, kind.word(), &what.text);
-            Ok(daal::write(&self.item(table, key), mark, change, when).await?.into())
+            let mut waiting = self.waiting();
+            loop {
+                let item = self.item(table, key);
+                match daal::write(&item, mark, change.clone(), when).await {
+                    Err(Refusal::Locked(lock)) => waiting.out(&item, &lock, None).await?,
+                    written => return Ok(written?.into()),
+                }
+            }
         };
         self.effect_on_row(&what, write).await == Value::Bool(true)
     }
 
     pub(crate) async fn update(&self, table: &str, key: &str, changing: Changing<'_>) -> Value {
+        if let Context::Txn(within) = &self.context {
+            return self.or_stop(within.update(self, table, key, changing).await).await;
+        }
         let what = What::new(Kind::Update, &[table, key]);
         let write = async {
             let mut change = |old: Option<Value>| {
-                let (new, result) = changing(old.clone())?;
-                if result.size() > MAX_UPDATE_RESULT {
-                    return Err(large_result(table, key, result.size()));
-                }
+                let (new, result) = changed(table, key, old.clone(), changing)?;
                 let change = match new {
                     unchanged if unchanged == old => Change::Keep,
-                    Some(value) => {
-                        small_enough(table, key, &value)?;
-                        Change::Put(value)
-                    }
+                    Some(value) => Change::Put(value),
                     None => Change::Delete,
                 };
                 Ok((change, result))
@@ -156,14 +204,28 @@ impl Step {
                 return Ok(raw::update(self.store(), table, key, &mut change).await?);
             }
             let mark = self.instance.id.mark(&self.path, Kind::Update.word(), &what.text);
-            Ok(daal::update(&self.item(table, key), mark, &mut change).await?)
+            let mut waiting = self.waiting();
+            loop {
+                let item = self.item(table, key);
+                match daal::update(&item, mark, &mut change).await {
+                    Err(Refusal::Locked(lock)) => waiting.out(&item, &lock, None).await?,
+                    updated => return Ok(updated?),
+                }
+            }
         };
         self.effect_on_row(&what, write).await
     }
 
     pub(crate) async fn call(&self, ssf: &str, input: Value) -> Value {
         let what = What::new(Kind::Call, &[ssf, &digest(&input)]);
-        let handler = self.instance.attempt.service.handler(ssf);
+        let handler = self.service().handler(ssf);
+        if let Context::Txn(_) = self.context {
+            let call = async {
+                self.instance.before_call(&self.path).await?;
+                self.run_callee(handler, input).await
+            };
+            return self.or_stop(call.await).await;
+        }
         if handler.as_ref().is_ok_and(|handler| handler.read_only) || self.is_raw() {
             return self.observe(&what, self.run_callee(handler, input)).await;
         }
@@ -193,30 +255,39 @@ impl Step {
         let id = self.instance.id.callee(&self.path, ssf);
         let callee = Instance::new(Arc::clone(&self.instance.attempt), id, handler, depth)?;
         let callee = Arc::new(callee);
-        let scope = Scope::new(Arc::clone(&callee), Path::default());
+        let scope = Scope::new(Arc::clone(&callee), Path::default(), self.context.clone());
         let body = Scoped::new(Arc::clone(&scope), (handler.run)(input));
         let reply = body.await.map_err(Stop::Park)?;
         if !handler.read_only && !self.is_raw() {
             callee.before_reply(&scope.claim()).await?;
+            self.instance.attempt.release_all(Some(id)).await?;
         }
         Ok(reply)
     }
 
     pub(crate) async fn send(&self, ssf: &str, input: Value) {
         let what = What::new(Kind::Send, &[ssf, &digest(&input)]);
-        let send = async {
-            let service = &self.instance.attempt.service;
+        let service = &self.instance.attempt.service;
+        let receiver = || {
             let handler = service.handler(ssf);
             let handler = handler.map_err(|error| bug("unknown_ssf", error.to_string()))?;
+            let request_key = send::request_key(self.instance.id.callee(&self.path, ssf));
+            Ok::<_, Stop>(service.new_intent(request_key, handler, input.clone()))
+        };
+        if let Context::Txn(within) = &self.context {
+            let receiver = self.or_stop(receiver()).await;
+            within.layer.staged().sends.push(receiver);
+            return;
+        }
+        let send = async {
+            let receiver = receiver()?;
             #[cfg(feature = "testing")]
             if self.is_raw() {
-                tokio::spawn(super::run_raw(Arc::clone(service), ssf.to_owned(), input));
+                tokio::spawn(super::run_raw(Arc::clone(service), ssf.to_owned(), receiver.input));
                 return Ok(Value::Null);
             }
-            let request_key = send::request_key(self.instance.id.callee(&self.path, ssf));
-            let receiver = service.new_intent(request_key.clone(), handler, input);
             send::send(&service.store, &receiver).await?;
-            service.announce(request_key);
+            service.announce(receiver.request_key);
             Ok(Value::Null)
         };
         self.effect_on_row(&what, send).await;
@@ -240,6 +311,11 @@ impl Step {
     {
         let what = What::new(Kind::Effect, &[name]);
         let act = async {
+            if !matches!(self.context, Context::Plain) {
+                let why = "it cannot be taken back when the transaction aborts: do it before or \
+                           after, or `send` an SSF that does it, which begins with the commit";
+                return Err(refuse(&what.to_string(), why));
+            }
             self.make_way(&what).await?;
             let key = self.instance.id.mark(&self.path, Kind::Effect.word(), name);
             act(key.to_string()).await.map_err(Stop::Park)
@@ -248,12 +324,16 @@ impl Step {
     }
 
     /// A step whose outcome has to be logged before the next effect.
-    async fn observe(&self, what: &What, act: impl Future<Output = Result<Value, Stop>>) -> Value {
+    pub(super) async fn observe(
+        &self,
+        what: &What,
+        act: impl Future<Output = Result<Value, Stop>>,
+    ) -> Value {
         self.log(what, Instance::observed, act).await
     }
 
     /// A step whose outcome is in the row it changes.
-    async fn effect_on_row(
+    pub(super) async fn effect_on_row(
         &self,
         what: &What,
         act: impl Future<Output = Result<Value, Stop>>,
@@ -283,14 +363,19 @@ impl Step {
             note(&self.instance, self.entry(what, value.clone()));
             Ok(value)
         };
-        match outcome.await {
-            Ok(value) => value,
+        self.or_stop(outcome.await).await
+    }
+
+    /// The outcome, or the end of the run.
+    pub(super) async fn or_stop<T>(&self, outcome: Result<T, Stop>) -> T {
+        match outcome {
+            Ok(outcome) => outcome,
             Err(stop) => self.stop(stop).await,
         }
     }
 
     /// What an effect has to wait for.
-    async fn make_way(&self, what: &What) -> Result<(), Stop> {
+    pub(super) async fn make_way(&self, what: &What) -> Result<(), Stop> {
         if self.is_raw() {
             return Ok(());
         }
@@ -298,16 +383,16 @@ impl Step {
         self.instance.before_effect(&self.path).await
     }
 
-    fn recall(&self, what: &What) -> Result<Option<Value>, Stop> {
+    pub(super) fn recall(&self, what: &What) -> Result<Option<Value>, Stop> {
         self.instance.recall(&self.path, what.fingerprint(), what)
     }
 
-    fn entry(&self, what: &What, value: Value) -> Entry {
+    pub(super) fn entry(&self, what: &What, value: Value) -> Entry {
         Entry { path: self.path.clone(), fingerprint: what.fingerprint(), value }
     }
 
     /// The types say so too, where they can see it.
-    fn may_have_effects(&self, what: &What) -> Result<(), Stop> {
+    pub(super) fn may_have_effects(&self, what: &What) -> Result<(), Stop> {
         if !self.instance.read_only {
             return Ok(());
         }
@@ -316,27 +401,43 @@ impl Step {
         Err(bug("read_only", text))
     }
 
-    fn is_raw(&self) -> bool {
+    pub(super) fn is_raw(&self) -> bool {
         self.instance.attempt.is_raw()
     }
 
-    fn store(&self) -> &dyn crate::store::Store {
-        &self.instance.attempt.service.store
+    pub(super) fn service(&self) -> &Service {
+        &self.instance.attempt.service
     }
 
-    fn item<'a>(&'a self, table: &'a str, key: &'a str) -> Item<'a> {
-        let service = &self.instance.attempt.service;
-        Item {
-            store: &service.store,
-            outside: &*service.outside,
-            table,
-            key,
-            capacity: service.limits.marks,
-        }
+    fn store(&self) -> &dyn crate::store::Store {
+        &self.service().store
+    }
+
+    /// An item, as a writer of this root sees it.
+    pub(super) fn item<'a>(&'a self, table: &'a str, key: &'a str) -> Item<'a> {
+        let own_lock = self.instance.attempt.held(table, key).map(Holder::Instance);
+        Item { own_lock, ..self.service().item(table, key) }
     }
 }
 
-fn list(values: impl Iterator<Item = Value>) -> Value {
+/// What a closure makes of the old value, if it is not too large.
+pub(super) fn changed(
+    table: &str,
+    key: &str,
+    old: Option<Value>,
+    changing: Changing<'_>,
+) -> Result<(Option<Value>, Value), Reason> {
+    let (new, result) = changing(old)?;
+    if result.size() > MAX_UPDATE_RESULT {
+        return Err(large_result(table, key, result.size()));
+    }
+    if let Some(value) = &new {
+        small_enough(table, key, value)?;
+    }
+    Ok((new, result))
+}
+
+pub(super) fn list(values: impl Iterator<Item = Value>) -> Value {
     Value::List(values.collect())
 }
 
@@ -347,11 +448,11 @@ fn items(value: Value) -> Vec<Value> {
     }
 }
 
-fn bug(code: &str, text: String) -> Stop {
+pub(super) fn bug(code: &str, text: String) -> Stop {
     Stop::Park(Reason::new(code, text))
 }
 
-fn small_enough(table: &str, key: &str, value: &Value) -> Result<(), Reason> {
+pub(super) fn small_enough(table: &str, key: &str, value: &Value) -> Result<(), Reason> {
     let size = value.size();
     if size <= MAX_VALUE {
         return Ok(());

@@ -4,6 +4,8 @@ use std::sync::Arc;
 
 use futures_util::future::BoxFuture;
 
+use super::attempt::Begin;
+use super::txn::Context;
 use super::{Attempt, Instance, Scope, Scoped, Service, Stop};
 use crate::error::{Error, Reason};
 use crate::path::Path;
@@ -24,7 +26,7 @@ pub(crate) fn run_raw(
                 Ok(result) => return Ok(result),
                 Err(Stop::Park(reason) | Stop::Fail(reason)) => reason,
                 Err(Stop::Halt(error)) => Reason::new("store", error.to_string()),
-                Err(Stop::Adopt | Stop::Collected) => {
+                Err(Stop::Adopt | Stop::Retry(_) | Stop::Collected) => {
                     Reason::new("raw", "not possible without a log")
                 }
             };
@@ -49,13 +51,18 @@ async fn once(
         Ok(instance) => Arc::new(instance),
         Err(stop) => return Ok(Err(stop)),
     };
-    let body = Scoped::new(Scope::new(instance, Path::default()), (handler.run)(input.clone()));
+    let body = Scoped::new(
+        Scope::new(instance, Path::default(), Context::Plain),
+        (handler.run)(input.clone()),
+    );
     Ok(attempt.drive(body).await)
 }
 
 impl Attempt {
     fn raw(service: Arc<Service>, intent: Intent) -> Self {
-        let mut attempt = Self::new(service, intent, false, Journal::new());
+        let journal = Journal::default();
+        let begin = Begin { intent, registered: false, resumed: false, journal };
+        let mut attempt = Self::new(service, begin);
         attempt.raw = true;
         attempt
     }

@@ -1,21 +1,25 @@
 //! A root from its request to its one result: run, adopt and run again, finish, fail or park.
 //!
 //! An attempt that loses a slot is run again at once with the winner's log; each such turn finds at
-//! least one slot more, so it ends. A registered run logs what it observed last before it replies;
-//! then every run must come to the same, and [`intent::finish`] may record it after the reply.
+//! least one slot more, so it ends. One that loses a transaction is run again with its next try. A
+//! registered run logs what it observed last before it replies; then every run must come to the same,
+//! and it may be recorded after the reply, once all that was decided is in place.
 
 use std::sync::Arc;
 
 use tracing::{debug, warn};
 
-use super::attempt::Registration;
+use super::attempt::{Begin, Registration};
 use super::instance::other_code;
+use super::locks::millis;
+use super::txn::{Context, Retry, note_abort};
 use super::{Attempt, Handler, Instance, Scope, Scoped, Service, Stop};
 use crate::error::{Error, Reason};
 use crate::limits::LARGE_RESULT;
 use crate::path::Path;
-use crate::protocol::intent::{self, Intent, State};
-use crate::protocol::journal::{self, Journal};
+use crate::protocol::intent::{self, Intent, Registered, State};
+use crate::protocol::journal::{self, Journal, Loaded};
+use crate::protocol::txn;
 use crate::store::StoreError;
 use crate::value::Value;
 
@@ -32,8 +36,8 @@ pub(crate) struct Request {
 /// What came of running a root.
 #[derive(Debug)]
 pub(crate) enum Ended {
-    /// It has its result; `unrecorded` if the finish is still to be written, after the reply.
-    Done { result: Value, unrecorded: bool },
+    /// It has its result, and after the reply there may be something left to do.
+    Done { result: Value, rest: Option<Rest> },
     /// It is parked in the store.
     Parked(Reason),
     /// The attempt failed or halted. Registered, it goes on later.
@@ -48,7 +52,8 @@ pub(crate) async fn run_fresh(service: &Arc<Service>, request: &Request) -> Resu
     let intent = service.new_intent(request.key.clone(), handler, request.input.clone());
     let intent = Intent { attempts: 1, next: service.lease(), ..intent };
     let run = Run { service, handler, explicit: request.explicit };
-    Ok(run.until_ended(intent, false, Journal::new()).await)
+    let journal = Journal::default();
+    Ok(run.until_ended(Begin { intent, registered: false, resumed: false, journal }).await)
 }
 
 /// Begins the next attempt of a registered root; `None` if another host did, or it has ended.
@@ -67,16 +72,17 @@ pub(crate) async fn run_registered(
     let by = service.nonce();
     let claim = intent::claim(&service.store, seen, handler.code, service.lease(), &by);
     let (claimed, journal) = if seen.attempts == 0 {
-        (claim.await?, Journal::new())
+        (claim.await?, Journal::default())
     } else {
         // The log may be read before the claim is through: what it lacks, a lost slot brings.
         let load = journal::load(&service.store, &seen.request_key);
         let (claimed, loaded) = futures_util::future::join(claim, load).await;
-        (claimed?, loaded?.1)
+        (claimed?, loaded?.journal)
     };
-    let Some(claimed) = claimed else { return Ok(None) };
+    let Some(intent) = claimed else { return Ok(None) };
     let run = Run { service, handler, explicit: true };
-    Ok(Some(run.until_ended(claimed, true, journal).await))
+    let resumed = intent.attempts > 1;
+    Ok(Some(run.until_ended(Begin { intent, registered: true, resumed, journal }).await))
 }
 
 struct Run<'a> {
@@ -86,76 +92,124 @@ struct Run<'a> {
 }
 
 impl Run<'_> {
-    async fn until_ended(&self, intent: Intent, registered: bool, journal: Journal) -> Ended {
-        let asked = (intent.ssf.clone(), intent.input.clone());
-        let (mut intent, mut registered, mut journal) = (intent, registered, journal);
+    async fn until_ended(&self, mut begin: Begin) -> Ended {
+        let asked = (begin.intent.ssf.clone(), begin.intent.input.clone());
+        let deadline = self.service.outside.now() + millis(self.service.limits.attempt_time);
         loop {
-            let attempt =
-                Attempt::new(Arc::clone(self.service), intent.clone(), registered, journal);
-            let attempt = Arc::new(attempt);
-            let stop = match self.once(&attempt).await {
-                Ok((result, unrecorded)) => return Ended::Done { result, unrecorded },
-                Err(stop) => stop,
+            let attempt = Arc::new(Attempt::new(Arc::clone(self.service), begin.clone()));
+            let again = match self.once(&attempt).await {
+                Ok((result, rest)) => return Ended::Done { result, rest },
+                Err(Stop::Adopt) => self.adopt(&attempt).await,
+                Err(Stop::Retry(retry)) if self.service.outside.now() >= deadline => {
+                    Err(Stop::Fail(out_of_time(&retry.reason)))
+                }
+                Err(Stop::Retry(retry)) => self.next_try(&attempt, &begin, &retry).await,
+                Err(stop) => Err(stop),
             };
-            if !matches!(stop, Stop::Adopt) {
-                return self.settle(&attempt, stop).await;
-            }
-            debug!(instance = %intent.request_key, "another attempt was faster; going on from its log");
-            let loaded = match journal::load(&self.service.store, &intent.request_key).await {
-                Ok(loaded) => loaded,
-                Err(error) => return self.settle(&attempt, error.into()).await,
+            begin = match again {
+                Ok(begin) => begin,
+                Err(stop) => return self.settle(&attempt, stop).await,
             };
-            let Some(standing) = loaded.0 else {
-                return self.settle(&attempt, Stop::Collected).await;
-            };
-            if (&standing.ssf, &standing.input) != (&asked.0, &asked.1) {
+            if (&begin.intent.ssf, &begin.intent.input) != (&asked.0, &asked.1) {
                 return Ended::KeyReused;
             }
-            match standing.state {
-                State::Done(result) => return Ended::Done { result, unrecorded: false },
+            match begin.intent.state {
+                State::Done(result) => return Ended::Done { result, rest: None },
                 State::Parked(reason) => return Ended::Parked(reason),
                 State::Running => {}
             }
-            // A late request of the run before must not pass for one of the next.
-            let by = self.service.nonce();
-            (intent, registered, journal) = (Intent { by, ..standing }, true, loaded.1);
         }
     }
 
+    /// Begins from what other attempts have logged.
+    async fn adopt(&self, attempt: &Attempt) -> Result<Begin, Stop> {
+        let key = &attempt.intent.request_key;
+        debug!(instance = %key, "another attempt was faster; going on from its log");
+        let Loaded { intent, registered, journal } =
+            journal::load(&self.service.store, key).await?;
+        let Some(standing) = intent else { return Err(Stop::Collected) };
+        // A late request of the run before must not pass for one of the next.
+        let intent = Intent { by: self.service.nonce(), ..standing };
+        Ok(Begin { intent, registered, resumed: true, journal })
+    }
+
+    /// Begins from where a transaction was aborted, after a while.
+    async fn next_try(
+        &self,
+        attempt: &Attempt,
+        begin: &Begin,
+        retry: &Retry,
+    ) -> Result<Begin, Stop> {
+        let key = &attempt.intent.request_key;
+        debug!(instance = %key, reason = %retry.reason, "the transaction is tried again");
+        let Some(transaction) = &retry.transaction else { return Ok(begin.clone()) };
+        if !attempt.abort(transaction).await? {
+            return self.adopt(attempt).await;
+        }
+        self.service.step_aside(transaction.txn.retry).await;
+        if attempt.is_registered() || attempt.carrier().is_some() {
+            return self.adopt(attempt).await;
+        }
+        let intent = Intent { by: self.service.nonce(), ..begin.intent.clone() };
+        let journal = note_abort(&begin.journal, transaction);
+        Ok(Begin { intent, journal, ..begin.clone() })
+    }
+
     /// One run of the handler, and the record of its result where one is due before the reply.
-    async fn once(&self, attempt: &Arc<Attempt>) -> Result<(Value, bool), Stop> {
+    async fn once(&self, attempt: &Arc<Attempt>) -> Result<(Value, Option<Rest>), Stop> {
         let intent = &attempt.intent;
         if !self.service.may_replay(self.handler, intent.code) {
             return Err(Stop::Park(other_code(self.handler, intent.code, attempt)));
         }
         let id = intent.instance(&self.service.name);
         let root = Arc::new(Instance::new(Arc::clone(attempt), id, self.handler, 0)?);
-        let scope = Scope::new(Arc::clone(&root), Path::default());
+        let scope = Scope::new(Arc::clone(&root), Path::default(), Context::Plain);
         let body = Scoped::new(Arc::clone(&scope), (self.handler.run)(intent.input.clone()));
         let result = attempt.drive(body).await?;
-        if !attempt.is_registered() {
+        if !attempt.is_registered() && attempt.carrier().is_none() {
             return self.record(attempt, result).await;
         }
         root.before_reply(&scope.claim()).await?;
+        let rest = Rest { attempt: Arc::clone(attempt), result: result.clone() };
         if result.size() <= LARGE_RESULT {
-            return Ok((result, true));
+            return Ok((result, Some(rest)));
         }
-        let first = intent::finish(&self.service.store, &intent.request_key, &result).await?;
-        Ok((first, false))
+        Ok((rest.finish().await?, None))
     }
 
     /// Nothing was changed: only an asker who chose the key relies on the reply.
-    async fn record(&self, attempt: &Attempt, result: Value) -> Result<(Value, bool), Stop> {
+    async fn record(
+        &self,
+        attempt: &Attempt,
+        result: Value,
+    ) -> Result<(Value, Option<Rest>), Stop> {
         if self.handler.read_only || !self.explicit {
-            return Ok((result, false));
+            return Ok((result, None));
         }
         let done = Intent { state: State::Done(result.clone()), ..attempt.intent.clone() };
         attempt.send_registration(&done, None).await?;
-        Ok((result, false))
+        Ok((result, None))
+    }
+
+    /// Aborts what the run leaves undecided, if it can, and registers a root that only a decision
+    /// stands for: then its end can be noted.
+    async fn let_go(&self, attempt: &Attempt, stop: &Stop) {
+        if matches!(stop, Stop::Halt(_) | Stop::Collected) {
+            return;
+        }
+        for transaction in attempt.undecided() {
+            if let Err(error) = attempt.abort(&transaction).await {
+                debug!(instance = %attempt.intent.request_key, %error, "could not abort a transaction; whoever meets its locks will");
+            }
+        }
+        if attempt.carrier().is_some() && !attempt.is_registered() {
+            let _ = attempt.send_registration(&attempt.intent, None).await;
+        }
     }
 
     /// Notes why a run ended without a result, where there may be a row to note it in.
     async fn settle(&self, attempt: &Attempt, stop: Stop) -> Ended {
+        self.let_go(attempt, &stop).await;
         let (intent, registration) = (&attempt.intent, attempt.registration());
         let attempts = intent.counted_attempts();
         let (reason, excused, park) = match stop {
@@ -165,7 +219,7 @@ impl Run<'_> {
             }
             Stop::Fail(reason) => (reason, false, false),
             Stop::Halt(error) => (Reason::new("store", error.to_string()), true, false),
-            Stop::Adopt | Stop::Collected => {
+            Stop::Adopt | Stop::Retry(_) | Stop::Collected => {
                 let text = "this request was finished and collected long ago";
                 return Ended::Unfinished { reason: Reason::new("collected", text), registration };
             }
@@ -198,9 +252,46 @@ pub(crate) fn out_of_attempts(attempts: u32, last: &Reason) -> Reason {
     Reason { message, ..last.clone() }
 }
 
-/// Writes the finish that a reply did not have to wait for.
-pub(crate) async fn record_finish(service: &Service, request_key: &str, result: &Value) {
-    if let Err(error) = intent::finish(&service.store, request_key, result).await {
-        debug!(instance = %request_key, %error, "could not record the finish; another attempt will");
+/// Why an attempt fails whose transaction was aborted again and again.
+fn out_of_time(last: &Reason) -> Reason {
+    let message = format!("the transaction lost every race; the last time {}", last.message);
+    Reason::new("contention", message)
+}
+
+/// What is left to do after the reply.
+#[derive(Debug)]
+pub(crate) struct Rest {
+    attempt: Arc<Attempt>,
+    result: Value,
+}
+
+impl Rest {
+    /// Does it, beside the requests to come; if it fails, another attempt will.
+    pub(crate) async fn complete(self) {
+        if let Err(error) = self.finish().await {
+            let key = &self.attempt.intent.request_key;
+            debug!(instance = %key, %error, "could not record the finish; another attempt will");
+        }
+    }
+
+    /// Once everything decided is in place and no lock is left, records the result.
+    async fn finish(&self) -> Result<Value, StoreError> {
+        let Self { attempt, result } = self;
+        let (store, intent) = (&attempt.service.store, &attempt.intent);
+        attempt.applied().await?;
+        attempt.release_all(None).await?;
+        let first = if attempt.is_registered() {
+            intent::finish(store, &intent.request_key, result).await?
+        } else {
+            let done = Intent { state: State::Done(result.clone()), ..intent.clone() };
+            match intent::register(store, &done, None).await? {
+                Registered::Mine => result.clone(),
+                Registered::Theirs(_) => intent::finish(store, &intent.request_key, result).await?,
+            }
+        };
+        if let Some((txn, retry)) = attempt.carrier() {
+            txn::hand_over(store, &intent.request_key, txn, retry).await?;
+        }
+        Ok(first)
     }
 }

@@ -9,12 +9,13 @@ use std::cell::RefCell;
 use std::pin::Pin;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
-use std::task::{Context, Poll, ready};
+use std::task::{self, Poll, ready};
 
 use pin_project_lite::pin_project;
 use tracing::{Dispatch, Span, dispatcher, info_span};
 
-use super::Instance;
+use super::txn::Context;
+use super::{Instance, Step};
 use crate::path::Path;
 
 thread_local! {
@@ -26,6 +27,7 @@ thread_local! {
 pub(crate) struct Scope {
     pub(crate) instance: Arc<Instance>,
     prefix: Path,
+    context: Context,
     claimed: AtomicU32,
     quiet: AtomicBool,
     /// What encloses the handler: the request, or the caller's own span.
@@ -35,13 +37,14 @@ pub(crate) struct Scope {
 
 impl Scope {
     /// The scope whose steps have paths below `prefix`.
-    pub(crate) fn new(instance: Arc<Instance>, prefix: Path) -> Arc<Self> {
+    pub(crate) fn new(instance: Arc<Instance>, prefix: Path, context: Context) -> Arc<Self> {
         let scope = Self {
             quiet: AtomicBool::new(instance.is_logged(&prefix.child(0))),
             outer: Span::current(),
             span: Mutex::new(Span::none()),
             instance,
             prefix,
+            context,
             claimed: AtomicU32::new(0),
         };
         scope.show(&scope.prefix);
@@ -56,6 +59,11 @@ impl Scope {
     /// The path of the next step, in program order.
     pub(crate) fn claim(&self) -> Path {
         self.prefix.child(self.claimed.fetch_add(1, Ordering::Relaxed))
+    }
+
+    /// The step at a path claimed here.
+    pub(crate) fn step(&self, path: Path) -> Step {
+        Step { instance: Arc::clone(&self.instance), path, context: self.context.clone() }
     }
 
     /// User code ends here and a step begins.
@@ -131,7 +139,7 @@ impl<F> Scoped<F> {
 impl<F: Future> Future for Scoped<F> {
     type Output = F::Output;
 
-    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<F::Output> {
+    fn poll(self: Pin<&mut Self>, cx: &mut task::Context<'_>) -> Poll<F::Output> {
         let this = self.project();
         let _outer = Entered::new(Arc::clone(this.scope));
         let output = if this.scope.quiet.load(Ordering::Relaxed) {

@@ -13,7 +13,8 @@ use crate::error::{Error, InputError, Reason};
 use crate::limits::Limits;
 use crate::outside::Outside;
 use crate::protocol::intent::{Intent, State};
-use crate::store::Store;
+use crate::protocol::txn::{self, Decisions, Outcome, Txn};
+use crate::store::{Store, StoreError};
 use crate::value::Value;
 
 /// A registered SSF, its types erased.
@@ -155,6 +156,20 @@ impl Service {
     /// A name no other run has.
     pub(crate) fn nonce(&self) -> String {
         format!("{:016x}", self.outside.random())
+    }
+}
+
+impl Decisions for Service {
+    fn outcome<'a>(
+        &'a self,
+        txn: &'a Txn,
+        abort: bool,
+    ) -> BoxFuture<'a, Result<Option<Outcome>, StoreError>> {
+        Box::pin(async move {
+            let by = abort.then(|| self.nonce());
+            let decision = txn::find(&self.store, txn, by.as_deref()).await?;
+            Ok(decision.map(|decision| decision.outcome()))
+        })
     }
 }
 

@@ -10,9 +10,7 @@ use tracing::Instrument as _;
 
 use super::Host;
 use crate::api::{Call, Sending, Ssf};
-use crate::engine::{
-    Ended, Registration, Request, Service, record_finish, run_fresh, run_registered,
-};
+use crate::engine::{Ended, Registration, Request, Service, run_fresh, run_registered};
 use crate::error::{Error, Reason, Result};
 use crate::limits::MAX_REQUEST_KEY;
 use crate::protocol::intent::{self, State};
@@ -157,10 +155,10 @@ fn in_doubt(error: Error, key: &str) -> Error {
 fn conclude(service: &Arc<Service>, key: &str, ended: Ended) -> Result<Value> {
     let key = key.to_owned();
     match ended {
-        Ended::Done { result, unrecorded: false } => Ok(result),
-        Ended::Done { result, unrecorded: true } => {
-            let (recording, recorded) = (Arc::clone(service), result.clone());
-            service.tasks.spawn(async move { record_finish(&recording, &key, &recorded).await });
+        Ended::Done { result, rest } => {
+            if let Some(rest) = rest {
+                service.tasks.spawn(rest.complete());
+            }
             Ok(result)
         }
         Ended::Parked(reason) => Err(Error::Parked { key, reason }),

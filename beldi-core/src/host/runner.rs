@@ -8,7 +8,8 @@ use tokio::sync::{OwnedSemaphorePermit, mpsc};
 use tracing::{debug, error, warn};
 
 use crate::collector::intent::{Leases, find};
-use crate::engine::{Ended, Service, record_finish, run_registered};
+use crate::collector::lock;
+use crate::engine::{Ended, Service, run_registered};
 use crate::protocol::intent::{self, Intent, State};
 use crate::store::{Store, StoreError};
 
@@ -81,6 +82,14 @@ impl Runner {
         if let Err(error) = self.look(limit, Leases::Hold).await {
             warn!(%error, "the intent collector cannot read the due index");
         }
+        match lock::settle(&self.service).await {
+            Ok(settled) => {
+                for damage in &settled.damaged {
+                    error!(%damage, "a lock cannot be read; it stays where it is");
+                }
+            }
+            Err(error) => warn!(%error, "the lock collector cannot settle what it found"),
+        }
     }
 
     async fn look(&mut self, limit: usize, leases: Leases) -> Result<(), StoreError> {
@@ -126,9 +135,7 @@ fn is_due(service: &Service, intent: &Intent, leases: Leases) -> bool {
 /// One attempt of a registered root, and its finish.
 pub(crate) async fn begin(service: &Arc<Service>, intent: &Intent) {
     match run_registered(service, intent).await {
-        Ok(Some(Ended::Done { result, unrecorded: true })) => {
-            record_finish(service, &intent.request_key, &result).await;
-        }
+        Ok(Some(Ended::Done { rest: Some(rest), .. })) => rest.complete().await,
         Ok(_) => {}
         Err(error) => debug!(instance = %intent.request_key, %error, "could not begin an attempt"),
     }

@@ -5,7 +5,7 @@ use serde::Serialize;
 use crate::engine::Service;
 use crate::error::{Error, Reason, Result};
 use crate::protocol::intent::{self, State};
-use crate::protocol::journal;
+use crate::protocol::journal::{self, Loaded};
 use crate::value::Value;
 
 /// How far an instance is. See [`Host::instance`](crate::Host::instance).
@@ -41,10 +41,10 @@ pub struct InstanceStatus {
 }
 
 pub(crate) async fn read(service: &Service, key: &str) -> Result<InstanceStatus> {
-    let (intent, journal) = journal::load(&service.store, key).await?;
+    let Loaded { intent, journal, .. } = journal::load(&service.store, key).await?;
     let intent = intent.ok_or_else(|| Error::UnknownInstance { key: key.to_owned() })?;
-    let log = journal.get(&intent.instance(&service.name));
-    let logged = log.and_then(|log| log.entries.last_key_value()).map(|(path, _)| path.to_string());
+    let log = journal.log(intent.instance(&service.name));
+    let logged = log.entries.last_key_value().map(|(path, _)| path.to_string());
     let (state, result) = match intent.state {
         State::Running => (InstanceState::Running, None),
         State::Done(result) => (InstanceState::Done, Some(result)),

@@ -14,6 +14,9 @@
 //! (P5). A crash between the two leaves no mark, so the next attempt judges the condition anew:
 //! nobody has acted on the first answer.
 //!
+//! **A lock** of somebody else's ([`lock`](super::lock)) refuses a write like a condition of its own;
+//! the refusal shows who holds the item.
+//!
 //! **"No older row can hold my mark"**: nothing was ever spilled; or my epoch is above the largest
 //! epoch ever spilled (my mark is no older than I am); or I have searched the older rows of this
 //! very generation. Without the last, an attempt could write again what a spill moved out of sight.
@@ -31,6 +34,7 @@ use crate::error::Reason;
 use crate::id::{Epoch, Id};
 use crate::outside::Outside;
 use crate::protocol::layout::{self, item};
+use crate::protocol::lock::{self, Holder, Lock};
 use crate::store::{Compare, Condition, Key, Query, Row, Store, StoreError, Update, Updated};
 use crate::value::Value;
 
@@ -44,6 +48,8 @@ pub(crate) struct Item<'a> {
     pub(crate) key: &'a str,
     /// Marks a head holds before it is spilled.
     pub(crate) capacity: u32,
+    /// The lock on it that the writer's own root holds, as far as the writer knows.
+    pub(crate) own_lock: Option<Holder>,
 }
 
 /// What a write does to the value.
@@ -62,6 +68,8 @@ pub(crate) enum Refusal {
     Value(Reason),
     /// The item is fenced above this epoch: the instance was collected, this attempt is a ghost.
     Fenced,
+    /// Somebody else holds the item. Unlike the others, this passes.
+    Locked(Box<Lock>),
 }
 
 impl From<StoreError> for Refusal {
@@ -70,31 +78,28 @@ impl From<StoreError> for Refusal {
     }
 }
 
-/// What stands between a mark and a head.
-enum Verdict {
-    /// The mark is there already, with this outcome.
-    Marked(Value),
+/// What stands between a mark that is not in the head and the head.
+pub(super) enum Obstacle {
     Fenced,
     Full,
     /// The mark may be in an older row of this generation.
     Older(u64),
     /// Nothing: only the writer's own condition can refuse.
-    Clear,
+    None,
 }
 
-/// The value of an item.
-pub(crate) async fn read(store: &dyn Store, table: &str, key: &str) -> Result<Option<Value>> {
-    let row = store.get(&layout::head(table, key)).await?;
-    Ok(row.and_then(value_of))
+/// The head of an item.
+pub(crate) async fn read(store: &dyn Store, table: &str, key: &str) -> Result<Row> {
+    Ok(store.get(&layout::head(table, key)).await?.unwrap_or_default())
 }
 
-/// The values of a table whose keys begin with `prefix`, in key order. Each is current, the whole
-/// is no snapshot.
+/// The heads of a table whose keys begin with `prefix`, in key order. Each is current, the whole is
+/// no snapshot.
 pub(crate) async fn scan(
     store: &dyn Store,
     table: &str,
     prefix: &str,
-) -> Result<Vec<(String, Value)>> {
+) -> Result<Vec<(String, Row)>> {
     let mut query = Query {
         partition: layout::table_partition(table),
         prefix: prefix.to_owned(),
@@ -105,9 +110,7 @@ pub(crate) async fn scan(
     let mut found = Vec::new();
     loop {
         let page = store.query(&query).await?;
-        found.extend(
-            page.rows.into_iter().filter_map(|(key, row)| Some((key.sort, value_of(row)?))),
-        );
+        found.extend(page.rows.into_iter().map(|(key, row)| (key.sort, row)));
         match page.next {
             Some(next) => query.after = Some(next),
             None => return Ok(found),
@@ -115,8 +118,29 @@ pub(crate) async fn scan(
     }
 }
 
-fn value_of(mut row: Row) -> Option<Value> {
+/// The value in a head; if the item is locked, the one before the holder changes it.
+pub(crate) fn value_of(mut row: Row) -> Option<Value> {
     row.0.remove(item::VALUE)
+}
+
+/// How often the value in a head has changed.
+pub(crate) fn version_of(row: &Row) -> u64 {
+    number(row, item::VERSION).unwrap_or(0)
+}
+
+fn number(row: &Row, name: &str) -> Option<u64> {
+    row.int(name).and_then(|n| u64::try_from(n).ok())
+}
+
+impl Change {
+    /// Adds the change to an update.
+    pub(super) fn onto(self, update: Update) -> Update {
+        match self {
+            Self::Put(value) => update.set(item::VALUE, value).add(item::VERSION, 1),
+            Self::Delete => update.remove(item::VALUE).add(item::VERSION, 1),
+            Self::Keep => update,
+        }
+    }
 }
 
 /// Makes the change once, if `when` holds on the value; returns the outcome every attempt agrees
@@ -132,7 +156,7 @@ pub(crate) async fn write(
     let mut searched = None;
     loop {
         let (change, when, outcome) = &intended;
-        let update = item.marked(mark, searched, change, (*outcome).into(), *when);
+        let update = item.marked(mark, searched, change.clone(), (*outcome).into(), *when);
         let row = match item.send(&update).await? {
             Updated::Applied(_) => return Ok(*outcome),
             Updated::Refused(row) => row.unwrap_or_default(),
@@ -170,7 +194,7 @@ pub(crate) async fn update(
             None => Condition::absent(item::VERSION),
         };
         let (change, outcome) = change(row.0.get(item::VALUE).cloned()).map_err(Refusal::Value)?;
-        let update = item.marked(mark, searched, &change, outcome.clone(), Some(&unchanged));
+        let update = item.marked(mark, searched, change, outcome.clone(), Some(&unchanged));
         row = match item.send(&update).await? {
             Updated::Applied(_) => return Ok(outcome),
             Updated::Refused(now) => now.unwrap_or_default(),
@@ -184,7 +208,7 @@ pub(crate) async fn update(
 }
 
 /// How the obstacle a head put up was dealt with.
-enum Cleared {
+pub(super) enum Cleared {
     /// The write happened before, with this outcome.
     Marked(Value),
     /// The head has room again, and has changed.
@@ -201,7 +225,7 @@ impl Item<'_> {
     }
 
     async fn read_head(&self) -> Result<Row> {
-        Ok(self.store.get(&self.head()).await?.unwrap_or_default())
+        read(self.store, self.table, self.key).await
     }
 
     /// Waits a random while, longer the more conflicts there were, so that one of many writers
@@ -212,7 +236,7 @@ impl Item<'_> {
         self.outside.sleep(Duration::from_millis(wait)).await;
     }
 
-    async fn send(&self, update: &Update) -> Result<Updated> {
+    pub(super) async fn send(&self, update: &Update) -> Result<Updated> {
         self.store.update(&self.head(), update).await
     }
 
@@ -221,73 +245,96 @@ impl Item<'_> {
         &self,
         mark: Id,
         searched: Option<u64>,
-        change: &Change,
+        change: Change,
         outcome: Value,
         when: Option<&Condition>,
     ) -> Update {
-        let name = layout::mark(mark);
-        let mut conditions = vec![
-            Condition::absent(&*name),
-            absent_or(item::MARKS, Compare::Less, u64::from(self.capacity)),
+        let mut conditions = self.may_mark(mark, searched);
+        conditions.push(match &self.own_lock {
+            Some(holder) => Condition::Any(vec![lock::free(), lock::held_by(holder)]),
+            None => lock::free(),
+        });
+        conditions.extend(when.cloned());
+        let update = Update::when(Condition::All(conditions));
+        change.onto(update.set(layout::mark(mark), outcome).add(item::MARKS, 1))
+    }
+
+    /// The conditions on which a head takes a mark.
+    pub(super) fn may_mark(&self, mark: Id, searched: Option<u64>) -> Vec<Condition> {
+        vec![
+            Condition::absent(layout::mark(mark)),
+            self.has_room(),
             absent_or(item::FENCE, Compare::LessOrEqual, mark.epoch()),
             not_in_older_rows(mark.epoch(), searched),
-        ];
-        conditions.extend(when.cloned());
-        let update =
-            Update::when(Condition::All(conditions)).set(name, outcome).add(item::MARKS, 1);
-        match change {
-            Change::Put(value) => update.set(item::VALUE, value.clone()).add(item::VERSION, 1),
-            Change::Delete => update.remove(item::VALUE).add(item::VERSION, 1),
-            Change::Keep => update,
-        }
+        ]
+    }
+
+    pub(super) fn has_room(&self) -> Condition {
+        absent_or(item::MARKS, Compare::Less, u64::from(self.capacity))
+    }
+
+    pub(super) fn is_full(&self, row: &Row) -> bool {
+        number(row, item::MARKS).is_some_and(|marks| marks >= u64::from(self.capacity))
     }
 
     /// Judges the head and removes what can be removed from the way.
-    async fn clear(
+    pub(super) async fn clear(
         &self,
         row: &Row,
         mark: Id,
         searched: &mut Option<u64>,
     ) -> Result<Cleared, Refusal> {
-        match self.judge(row, mark, *searched) {
-            Verdict::Marked(outcome) => Ok(Cleared::Marked(outcome)),
-            Verdict::Fenced => Err(Refusal::Fenced),
-            Verdict::Full => {
-                self.spill(row).await?;
-                Ok(Cleared::Spilled)
-            }
-            Verdict::Older(generation) => match self.find_in_older_rows(mark, *searched).await? {
+        if let Some(outcome) = row.get(&layout::mark(mark)) {
+            return Ok(Cleared::Marked(outcome.clone()));
+        }
+        match self.obstacle(row, mark, *searched) {
+            Obstacle::Fenced => Err(Refusal::Fenced),
+            Obstacle::Older(generation) => match self.find_in_older_rows(mark, *searched).await? {
                 Some(outcome) => Ok(Cleared::Marked(outcome)),
                 None => {
                     *searched = Some(generation);
                     Ok(Cleared::Searched)
                 }
             },
-            Verdict::Clear => Ok(Cleared::Nothing),
+            Obstacle::Full | Obstacle::None => {
+                if let Some(lock) = self.lock_of_others(row)? {
+                    return Err(Refusal::Locked(Box::new(lock)));
+                }
+                if self.is_full(row) {
+                    self.spill(row).await?;
+                    return Ok(Cleared::Spilled);
+                }
+                Ok(Cleared::Nothing)
+            }
         }
     }
 
-    fn judge(&self, row: &Row, mark: Id, searched: Option<u64>) -> Verdict {
-        let number = |name| row.int(name).and_then(|n| u64::try_from(n).ok());
-        let generation = number(item::GENERATION).unwrap_or(0);
-        if let Some(outcome) = row.get(&layout::mark(mark)) {
-            Verdict::Marked(outcome.clone())
-        } else if number(item::FENCE).is_some_and(|fence| fence > mark.epoch()) {
-            Verdict::Fenced
-        } else if number(item::MARKS).is_some_and(|marks| marks >= u64::from(self.capacity)) {
-            Verdict::Full
-        } else if number(item::SPILLED).is_some_and(|epoch| epoch >= mark.epoch())
+    fn lock_of_others(&self, row: &Row) -> Result<Option<Lock>> {
+        Ok(Lock::of(row)?.filter(|lock| Some(&lock.holder) != self.own_lock.as_ref()))
+    }
+
+    pub(super) fn obstacle(&self, row: &Row, mark: Id, searched: Option<u64>) -> Obstacle {
+        let generation = number(row, item::GENERATION).unwrap_or(0);
+        if number(row, item::FENCE).is_some_and(|fence| fence > mark.epoch()) {
+            Obstacle::Fenced
+        } else if number(row, item::SPILLED).is_some_and(|epoch| epoch >= mark.epoch())
             && searched != Some(generation)
         {
-            Verdict::Older(generation)
+            Obstacle::Older(generation)
+        } else if self.is_full(row) {
+            Obstacle::Full
         } else {
-            Verdict::Clear
+            Obstacle::None
         }
     }
 
     /// Looks for the mark from the newest older row back to the first that ends before its epoch,
     /// or that an earlier search has seen: older rows do not change.
-    async fn find_in_older_rows(&self, mark: Id, searched: Option<u64>) -> Result<Option<Value>> {
+    pub(super) async fn find_in_older_rows(
+        &self,
+        mark: Id,
+        searched: Option<u64>,
+    ) -> Result<Option<Value>> {
         let name = layout::mark(mark);
         let seen = searched.map(|generation| layout::older(self.table, self.key, generation).sort);
         let mut query = Query {
@@ -317,8 +364,8 @@ impl Item<'_> {
     }
 
     /// Moves the log of a full head to an older row; any writer may, several at once do no harm.
-    async fn spill(&self, row: &Row) -> Result<()> {
-        let generation = row.int(item::GENERATION).and_then(|g| u64::try_from(g).ok()).unwrap_or(0);
+    pub(super) async fn spill(&self, row: &Row) -> Result<()> {
+        let generation = number(row, item::GENERATION).unwrap_or(0);
         let copy = self.copy(row, generation).await?;
         let still = match row.get(item::GENERATION) {
             Some(generation) => Condition::equals(item::GENERATION, generation.clone()),
@@ -337,7 +384,7 @@ impl Item<'_> {
 
     /// The older row of this generation: put here, or found as another helper put it.
     async fn copy(&self, row: &Row, generation: u64) -> Result<Row> {
-        let before = row.int(item::SPILLED).and_then(|e| u64::try_from(e).ok()).unwrap_or(0);
+        let before = number(row, item::SPILLED).unwrap_or(0);
         let newest = marks(row).map(|(_, mark, _)| mark.epoch()).fold(before, Epoch::max);
         let mut copy = Update::when(Condition::absent(item::SPILLED)).set(item::SPILLED, newest);
         copy.set.extend(marks(row).map(|(name, _, outcome)| (name.clone(), outcome.clone())));
@@ -358,11 +405,11 @@ const OLDER_ROWS_PAGE: usize = 4;
 /// Conflicts an `update` answers at once, with the row the refusal brought, before it steps aside.
 const PATIENCE: u32 = 3;
 
-fn absent_or(name: &str, compare: Compare, value: u64) -> Condition {
+pub(super) fn absent_or(name: &str, compare: Compare, value: u64) -> Condition {
     Condition::Any(vec![Condition::absent(name), Condition::compares(name, compare, value)])
 }
 
-fn not_in_older_rows(epoch: Epoch, searched: Option<u64>) -> Condition {
+pub(super) fn not_in_older_rows(epoch: Epoch, searched: Option<u64>) -> Condition {
     let mut any = vec![
         Condition::absent(item::SPILLED),
         Condition::compares(item::SPILLED, Compare::Less, epoch),

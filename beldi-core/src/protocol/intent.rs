@@ -67,23 +67,13 @@ pub(crate) async fn register(
     first: Option<&Slot>,
 ) -> Result<Registered> {
     let key = layout::intent_row(&intent.request_key);
-    let mut update = Update::when(Condition::absent(attr::STATE))
-        .set(attr::SSF, &*intent.ssf)
-        .set(attr::INPUT, intent.input.clone())
-        .set(attr::CODE, code_text(intent.code))
-        .set(attr::VERSION, &*intent.version)
-        .set(attr::EPOCH, intent.epoch)
-        .set(attr::ATTEMPTS, intent.attempts)
-        .set(attr::EXCUSED, intent.excused)
-        .set(attr::NEXT, intent.next)
-        .set(attr::BY, &*intent.by);
-    update = match &intent.state {
-        State::Done(result) => update.set(attr::STATE, DONE).set(attr::RESULT, result.clone()),
-        _ => update
-            .set(attr::STATE, RUNNING)
+    let mut update = Update::when(Condition::absent(attr::STATE));
+    update.set = intent.attributes();
+    if intent.state == State::Running {
+        update = update
             .set(DUE_SHARD, layout::intent_shard(&intent.request_key))
-            .set(DUE_ORDER, intent.epoch),
-    };
+            .set(DUE_ORDER, intent.epoch);
+    }
     if let Some(slot) = first {
         update = update.set(attr::FIRST, journal::to_value(slot)?);
     }
@@ -191,6 +181,8 @@ pub(crate) async fn read(store: &dyn Store, request_key: &str) -> Result<Option<
     row.map(|row| Intent::read(request_key, &row)).transpose()
 }
 
+/// The request key, where an intent does not stand in its own row.
+const KEY: &str = "key";
 const RUNNING: &str = "running";
 const DONE: &str = "done";
 const PARKED: &str = "parked";
@@ -200,6 +192,44 @@ fn is(state: &str) -> Condition {
 }
 
 impl Intent {
+    /// What a registration writes.
+    fn attributes(&self) -> Vec<(String, Value)> {
+        let mut attributes = vec![
+            (attr::SSF, Value::from(&*self.ssf)),
+            (attr::INPUT, self.input.clone()),
+            (attr::CODE, code_text(self.code).into()),
+            (attr::VERSION, Value::from(&*self.version)),
+            (attr::EPOCH, self.epoch.into()),
+            (attr::ATTEMPTS, self.attempts.into()),
+            (attr::EXCUSED, self.excused.into()),
+            (attr::NEXT, self.next.into()),
+            (attr::BY, Value::from(&*self.by)),
+        ];
+        match &self.state {
+            State::Done(result) => {
+                attributes.push((attr::STATE, DONE.into()));
+                attributes.push((attr::RESULT, result.clone()));
+            }
+            _ => attributes.push((attr::STATE, RUNNING.into())),
+        }
+        attributes.into_iter().map(|(name, value)| (name.to_owned(), value)).collect()
+    }
+
+    /// The registration as a value, where another row carries it.
+    pub(crate) fn to_value(&self) -> Value {
+        let key = (KEY.to_owned(), Value::from(&*self.request_key));
+        Value::map(self.attributes().into_iter().chain([key]))
+    }
+
+    /// Reads what [`to_value`](Self::to_value) made.
+    pub(crate) fn from_value(value: &Value) -> Result<Self> {
+        let key = value.field(KEY).and_then(Value::as_text);
+        match (key, value) {
+            (Some(key), Value::Map(fields)) => Self::read(key, &Row(fields.clone())),
+            _ => Err(corrupt("?", "a registration without a key")),
+        }
+    }
+
     /// The intent in a row; fails if it is not one.
     pub(crate) fn read(request_key: &str, row: &Row) -> Result<Self> {
         Self::try_read(request_key, row).unwrap_or_else(|missing| {

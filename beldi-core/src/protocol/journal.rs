@@ -10,6 +10,8 @@
 //! crash after it leaves a slot every later attempt loads. The loser of a slot must not go on with
 //! what it observed itself: it starts again with the winner's log.
 //!
+//! A transaction's step is logged by its decision, which lies in the same partition ([`txn`](super::txn)).
+//!
 //! **Load** reads the root's partition downwards, newest slot of an instance first. A query is no
 //! snapshot: read upwards, it could show slot 1 without slot 0 (j). A slot whose parts are not there
 //! yet is taken as not written; the next append of it is refused and reloads.
@@ -19,11 +21,12 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
-use crate::id::Id;
+use crate::id::{Epoch, Id};
 use crate::limits::MAX_SLOT;
 use crate::path::Path;
 use crate::protocol::intent::{self, Intent};
 use crate::protocol::layout::{self, slot as attr};
+use crate::protocol::txn::Decision;
 use crate::store::{Condition, Key, Query, Result, Row, Store, StoreError, Update, Updated};
 use crate::value::Value;
 
@@ -56,6 +59,9 @@ pub(crate) enum Kind {
     Send,
     Now,
     Effect,
+    Txn,
+    Lock,
+    Unlock,
 }
 
 impl Kind {
@@ -72,6 +78,9 @@ impl Kind {
             Self::Send => "send",
             Self::Now => "now",
             Self::Effect => "effect",
+            Self::Txn => "txn",
+            Self::Lock => "lock",
+            Self::Unlock => "unlock",
         }
     }
 }
@@ -96,12 +105,57 @@ pub(crate) struct Log {
     reached: BTreeSet<Path>,
     /// How many slots there are: the number of the next.
     pub(crate) slots: u32,
-    /// The hash of the code that wrote them.
-    pub(crate) code: u64,
+    /// The hash of the code that wrote it; none if nothing is logged.
+    pub(crate) code: Option<u64>,
 }
 
 /// What is logged of every instance in a root's tree.
-pub(crate) type Journal = HashMap<Id, Arc<Log>>;
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Journal {
+    logs: HashMap<Id, Arc<Log>>,
+    /// Transactions by their stem: the try to begin next.
+    tries: HashMap<String, u32>,
+    /// What was committed, and may not be in place yet.
+    pub(crate) committed: Vec<Decision>,
+    /// The decision that carries the registration of the root.
+    pub(crate) carrier: Option<(Id, u32)>,
+}
+
+impl Journal {
+    /// The log of an instance.
+    pub(crate) fn log(&self, instance: Id) -> Arc<Log> {
+        self.logs.get(&instance).cloned().unwrap_or_default()
+    }
+
+    /// The try of a transaction that is not decided as far as this journal knows.
+    pub(crate) fn next_try(&self, txn: Id) -> u32 {
+        self.tries.get(&txn.stem()).copied().unwrap_or(0)
+    }
+
+    /// Notes that a try is to be repeated.
+    pub(crate) fn note_abort(&mut self, txn: Id, retry: u32) {
+        let next = self.tries.entry(txn.stem()).or_default();
+        *next = (*next).max(retry + 1);
+    }
+
+    fn add(&mut self, decision: Decision, epoch: Epoch) {
+        match &decision.step {
+            None => self.note_abort(decision.txn, decision.retry),
+            Some(decided) => {
+                let log = self.logs.entry(decided.instance.with_epoch(epoch)).or_default();
+                let log = Arc::make_mut(log);
+                log.code.get_or_insert(decided.code);
+                log.entries.insert(decided.entry.path.clone(), decided.entry.clone());
+            }
+        }
+        if decision.root.is_some() {
+            self.carrier = Some((decision.txn, decision.retry));
+        }
+        if decision.commit {
+            self.committed.push(decision);
+        }
+    }
+}
 
 /// Who wrote the slot.
 #[derive(Debug, PartialEq, Eq)]
@@ -145,11 +199,18 @@ fn split(bytes: &[u8]) -> (&[u8], Vec<&[u8]>) {
     (parts.pop().unwrap_or_default(), parts)
 }
 
-/// The root's intent, if it is registered, and everything logged in its tree: one query.
-pub(crate) async fn load(
-    store: &dyn Store,
-    request_key: &str,
-) -> Result<(Option<Intent>, Journal)> {
+/// A root as its partition shows it.
+#[derive(Debug, Default)]
+pub(crate) struct Loaded {
+    /// The root, if there is anything to be bound by: its intent or, where none is registered, the
+    /// registration that a decision carries.
+    pub(crate) intent: Option<Intent>,
+    pub(crate) registered: bool,
+    pub(crate) journal: Journal,
+}
+
+/// Everything logged in a root's tree: one query.
+pub(crate) async fn load(store: &dyn Store, request_key: &str) -> Result<Loaded> {
     let mut query = Query {
         partition: layout::root_partition(request_key),
         prefix: String::new(),
@@ -176,6 +237,7 @@ struct Loading {
     intent: Option<Intent>,
     parts: HashMap<String, Vec<u8>>,
     slots: HashMap<Id, Vec<Slot>>,
+    decisions: Vec<Decision>,
 }
 
 impl Loading {
@@ -186,6 +248,8 @@ impl Loading {
             if let Some(slot) = self.slot(request_key, instance, number, &row)? {
                 self.slots.entry(instance).or_default().push(slot);
             }
+        } else if let Some((_, retry)) = layout::parse_decision(&key.sort) {
+            self.decisions.push(Decision::read(request_key, retry, &row)?);
         } else if let Some(Value::Bytes(part)) = row.0.get(attr::ENTRIES) {
             self.parts.insert(key.sort.clone(), part.clone());
         }
@@ -219,13 +283,20 @@ impl Loading {
         Ok(Some(Slot { instance, number, code, by, reached, entries }))
     }
 
-    fn finish(mut self) -> Result<(Option<Intent>, Journal)> {
+    fn finish(mut self) -> Result<Loaded> {
         if let Some(first) = self.intent.as_ref().and_then(|intent| intent.first.clone()) {
             self.slots.entry(first.instance).or_default().push(first);
         }
-        let journal =
-            self.slots.into_iter().map(|(id, slots)| (id, Arc::new(Log::new(slots)))).collect();
-        Ok((self.intent, journal))
+        let registered = self.intent.is_some();
+        let carried = || self.decisions.iter().find_map(|decision| decision.root.clone());
+        let intent = self.intent.clone().or_else(carried);
+        let logs = self.slots.into_iter().map(|(id, slots)| (id, Arc::new(Log::new(slots))));
+        let mut journal = Journal { logs: logs.collect(), ..Journal::default() };
+        for decision in self.decisions {
+            let epoch = intent.as_ref().map_or(decision.txn.epoch(), |intent| intent.epoch);
+            journal.add(decision, epoch);
+        }
+        Ok(Loaded { intent, registered, journal })
     }
 }
 
@@ -239,7 +310,7 @@ impl Log {
                 break;
             }
             log.slots += 1;
-            log.code = slot.code;
+            log.code = Some(slot.code);
             log.reached.insert(slot.reached);
             log.entries.extend(slot.entries.into_iter().map(|entry| (entry.path.clone(), entry)));
         }
@@ -298,6 +369,20 @@ fn encode(slot: &Slot) -> Result<Vec<u8>> {
 fn decode(bytes: &[u8]) -> Option<(Path, Vec<Entry>)> {
     match bytes.split_first()? {
         (&FORMAT, slot) => postcard::from_bytes(slot).ok(),
+        _ => None,
+    }
+}
+
+/// One entry, where another row than a slot carries it.
+pub(crate) fn encode_entry(entry: &Entry) -> Result<Vec<u8>> {
+    postcard::to_extend(entry, vec![FORMAT])
+        .map_err(|error| corrupt(format!("a result that cannot be encoded ({error})")))
+}
+
+/// Reads what [`encode_entry`] made.
+pub(crate) fn decode_entry(bytes: &[u8]) -> Option<Entry> {
+    match bytes.split_first()? {
+        (&FORMAT, entry) => postcard::from_bytes(entry).ok(),
         _ => None,
     }
 }

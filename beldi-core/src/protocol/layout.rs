@@ -22,8 +22,54 @@ pub(crate) mod item {
     pub(crate) const SPILLED: &str = "e";
     /// Writers older than this epoch are refused for ever.
     pub(crate) const FENCE: &str = "f";
+    /// Who holds the item.
+    pub(crate) const LOCK: &str = "l";
+    /// Since when, in milliseconds since 1970.
+    pub(crate) const LOCKED_SINCE: &str = "ls";
     /// What the name of a mark begins with; its id follows.
     pub(crate) const MARK: &str = "m";
+}
+
+/// Fields of a lock.
+pub(crate) mod lock {
+    /// The transaction that holds it.
+    pub(crate) const TXN: &str = "t";
+    /// Which try of the transaction.
+    pub(crate) const RETRY: &str = "r";
+    /// The service that coordinates the transaction.
+    pub(crate) const SERVICE: &str = "s";
+    /// The instance that holds it, outside of transactions.
+    pub(crate) const INSTANCE: &str = "i";
+    /// The step at which that instance took it.
+    pub(crate) const STEP: &str = "m";
+    /// The request key of the holder's root.
+    pub(crate) const ROOT: &str = "k";
+}
+
+/// Attributes of a decision.
+pub(crate) mod decision {
+    /// `commit` or `abort`.
+    pub(crate) const OUTCOME: &str = "outcome";
+    /// The transaction's id, with the epoch of the run that decided.
+    pub(crate) const TXN: &str = "txn";
+    /// The run that decided.
+    pub(crate) const BY: &str = "by";
+    /// The items it changes: table, key and, unless it deletes, value.
+    pub(crate) const WRITES: &str = "writes";
+    /// The items it only read: table and key.
+    pub(crate) const READS: &str = "reads";
+    /// The roots it begins: their request keys and registrations.
+    pub(crate) const SENDS: &str = "sends";
+    /// What other services have prepared: service, instance and whether it counts.
+    pub(crate) const PREPARED: &str = "prepared";
+    /// The instance that took the transactional step.
+    pub(crate) const INSTANCE: &str = "instance";
+    /// The hash of its code.
+    pub(crate) const CODE: &str = "code";
+    /// The step and its result, encoded.
+    pub(crate) const ENTRY: &str = "entry";
+    /// The registration of a root that was not registered.
+    pub(crate) const ROOT: &str = "root";
 }
 
 /// Attributes of an intent.
@@ -115,6 +161,18 @@ pub(crate) fn parse_slot(sort: &str) -> Option<(Id, u32)> {
     Some((Id::parse(instance)?, number.parse().ok()?))
 }
 
+/// The decision on one try of a transaction. Its name has no epoch: runs of one root that began
+/// under different ones compete for the same row.
+pub(crate) fn decision_row(request_key: &str, txn: Id, retry: u32) -> Key {
+    Key::new(root_partition(request_key), format!("txn/{}/{retry:08}", txn.stem()))
+}
+
+/// Takes the sort key of a decision apart.
+pub(crate) fn parse_decision(sort: &str) -> Option<(&str, u32)> {
+    let (stem, retry) = sort.strip_prefix("txn/")?.split_once('/')?;
+    Some((stem, retry.parse().ok()?))
+}
+
 /// The attribute that holds a mark.
 pub(crate) fn mark(mark: Id) -> String {
     format!("{}{mark}", item::MARK)
@@ -125,25 +183,43 @@ pub(crate) fn parse_mark(attribute: &str) -> Option<Id> {
     Id::parse(attribute.strip_prefix(item::MARK)?)
 }
 
-/// The due shards of unfinished intents.
+/// The due shards of unfinished roots.
 pub(crate) fn intent_shards() -> impl Iterator<Item = String> {
-    (0..INTENT_SHARDS).map(|shard| format!("intent/{shard}"))
+    (0..SHARDS).map(|shard| format!("intent/{shard}"))
 }
 
-/// The due shard of one root's intent.
+/// The due shard of one root's intent, or of the decision that stands for it.
 pub(crate) fn intent_shard(request_key: &str) -> String {
-    let hash = blake3::hash(request_key.as_bytes());
-    format!("intent/{}", hash.as_bytes()[0] % INTENT_SHARDS)
+    format!("intent/{}", shard(request_key))
 }
 
-const INTENT_SHARDS: u8 = 4;
+/// The due shards of locked items.
+pub(crate) fn lock_shards() -> impl Iterator<Item = String> {
+    (0..SHARDS).map(|shard| format!("lock/{shard}"))
+}
+
+/// The due shard of one item's lock.
+pub(crate) fn lock_shard(key: &str) -> String {
+    format!("lock/{}", shard(key))
+}
+
+fn shard(key: &str) -> u8 {
+    blake3::hash(key.as_bytes()).as_bytes()[0] % SHARDS
+}
+
+const SHARDS: u8 = 4;
 
 /// The request key of a root that a `send` began: outside keys cannot begin with `~`.
 pub(crate) fn sent_key(callee: Id) -> String {
     format!("~{callee}")
 }
 
-/// The request key of the root whose intent stands at `key`.
+/// The table and the key of the item whose head stands at `key`.
+pub(crate) fn parse_head(key: &Key) -> Option<(&str, &str)> {
+    Some((key.partition.strip_prefix("table/")?, &key.sort))
+}
+
+/// The request key of the root in whose partition `key` lies.
 pub(crate) fn parse_root(key: &Key) -> Option<&str> {
     key.partition.strip_prefix("root/")
 }

@@ -6,6 +6,8 @@
 //! | [`daal`] | a write carries its mark | a step changes its item once, whatever is delivered twice or late |
 //! | [`journal`] | log before effect | all attempts of an instance see the same observations |
 //! | [`intent`] | registered before the first effect | a root that changed anything will finish, and has one result |
+//! | [`txn`] | one decision a try | a transaction happens whole or not at all, and nobody sees half of it |
+//! | [`lock`] | a lock names its holder | whoever meets it can tell what becomes of the item |
 //! | [`send`] | put-if-absent of the receiver's intent | a send starts its receiver once |
 //!
 //! Names such as P1 or (e) are the conditions of `docs/bounds.md`.
@@ -20,5 +22,7 @@ pub(crate) mod daal;
 pub(crate) mod intent;
 pub(crate) mod journal;
 pub(crate) mod layout;
+pub(crate) mod lock;
 pub(crate) mod raw;
 pub(crate) mod send;
+pub(crate) mod txn;

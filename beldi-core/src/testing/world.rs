@@ -13,6 +13,7 @@ use serde::de::DeserializeOwned;
 
 use super::{FaultyStore, VirtualOutside};
 use crate::api::{App, Call, Key, KeyFor, Ssf, Table, decode};
+use crate::collector;
 use crate::collector::intent::{Leases, find};
 use crate::engine::{Parts, Service};
 use crate::error::{Error, Result};
@@ -169,7 +170,8 @@ impl World {
         let value = crate::api::encode(value, "a row").expect("a value that can be stored");
         let key = crate::api::encode_key(key);
         let (store, outside) = (&*self.rows, &*self.outside);
-        let item = Item { store, outside, table: table.name(), key: &key, capacity: u32::MAX };
+        let (table, capacity) = (table.name(), u32::MAX);
+        let item = Item { store, outside, table, key: &key, capacity, own_lock: None };
         let mark = Id::root(0, "world", &key);
         let written = daal::write(&item, mark, Change::Put(value), None).now_or_never();
         assert!(matches!(written, Some(Ok(true))), "a row of a world is put once");
@@ -188,7 +190,8 @@ impl World {
         V: DeserializeOwned,
     {
         let key = crate::api::encode_key(key);
-        let value = daal::read(&*self.rows, table.name(), &key).now_or_never()?.ok()??;
+        let row = daal::read(&*self.rows, table.name(), &key).now_or_never()?.ok()?;
+        let value = daal::value_of(row)?;
         #[expect(clippy::expect_used, reason = "a test cannot go on without")]
         Some(decode(value, "a row").expect("a value of the table's type"))
     }
@@ -210,7 +213,8 @@ impl World {
             let key = crate::api::decode_key::<K>(&key).expect("a key of the table's type");
             (key, decode(value, "a row").expect("a value of the table's type"))
         };
-        rows.into_iter().map(row).collect()
+        let present = |(key, row)| Some((key, daal::value_of(row)?));
+        rows.into_iter().filter_map(present).map(row).collect()
     }
 
     /// Calls an SSF as a client would. Without a key of its own, the n-th call of a client has the
@@ -219,8 +223,8 @@ impl World {
         WorldCall { world: self, call, key: None }
     }
 
-    /// Lets the intent collector and everything that is registered run until nothing is unfinished
-    /// (parked instances stay).
+    /// Lets the collectors and everything that is registered run until nothing is unfinished and no
+    /// transaction holds a lock (parked instances stay, with the locks they took).
     ///
     /// # Errors
     ///
@@ -230,7 +234,8 @@ impl World {
         loop {
             let found = find(service, usize::MAX, Leases::Hold).await?;
             join_all(found.overdue.iter().map(|intent| host::begin(service, intent))).await;
-            match found.earliest {
+            let locks = collector::lock::settle(service).await?;
+            match [found.earliest, locks.earliest].into_iter().flatten().min() {
                 Some(time) if found.overdue.is_empty() => {
                     let wait = time.saturating_sub(service.outside.now()) + 1;
                     service.outside.sleep(Duration::from_millis(wait)).await;

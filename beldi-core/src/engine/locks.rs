@@ -1,0 +1,289 @@
+//! Locks in the way, and locks of an instance's own.
+//!
+//! Whoever meets a lock asks how its transaction ended and settles it; if it has not ended and is
+//! overdue, aborts it; if it is alive, waits, polling with reads. A transaction that holds something
+//! itself and meets an older one does not wait but gives way (wait-die: the older waits, so no circle
+//! can close), and comes back with its age.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::ops::{bug, list};
+use super::txn::{Retry, Transaction, refuse};
+use super::what::What;
+use super::{Context, Service, Step, Stop};
+use crate::error::Reason;
+use crate::protocol::daal::{self, Item};
+use crate::protocol::intent::{self, State};
+use crate::protocol::journal::Kind;
+use crate::protocol::lock::{self, Hold, Holder, Lock, Taken};
+use crate::protocol::txn::Decisions;
+use crate::store::StoreError;
+use crate::value::Value;
+
+impl Service {
+    /// Settles a lock if its holder has ended, or has to end now; tells whether it did.
+    pub(crate) async fn settle(&self, item: &Item<'_>, lock: &Lock) -> Result<bool, StoreError> {
+        match &lock.holder {
+            Holder::Txn(txn) => {
+                let overdue = self.is_overdue(lock);
+                let Some(outcome) = self.outcome(txn, overdue).await? else { return Ok(false) };
+                lock::settle(item, txn, &outcome.fate(txn.id, item.table, item.key)).await?;
+                Ok(true)
+            }
+            Holder::Instance(hold) => {
+                let root = intent::read(&self.store, &hold.root).await?;
+                let ended = root.is_none_or(|root| matches!(root.state, State::Done(_)));
+                if ended {
+                    lock::release(item, hold).await?;
+                }
+                Ok(ended)
+            }
+        }
+    }
+
+    /// Whether whoever holds the lock has had the time of a transaction.
+    pub(crate) fn is_overdue(&self, lock: &Lock) -> bool {
+        self.outside.now() >= self.overdue_at(lock)
+    }
+
+    /// When that is, in milliseconds since 1970.
+    pub(crate) fn overdue_at(&self, lock: &Lock) -> u64 {
+        lock.since + millis(self.limits.txn_time)
+    }
+
+    /// An item of this service, for somebody who holds no lock on it.
+    pub(crate) fn item<'a>(&'a self, table: &'a str, key: &'a str) -> Item<'a> {
+        Item {
+            store: &self.store,
+            outside: &*self.outside,
+            table,
+            key,
+            capacity: self.limits.marks,
+            own_lock: None,
+        }
+    }
+}
+
+/// A step that waits for locks, since when.
+pub(super) struct Waiting<'a> {
+    step: &'a Step,
+    since: u64,
+    polls: u32,
+}
+
+impl Waiting<'_> {
+    /// Waits until the lock is gone, or somebody else's.
+    pub(super) async fn out(
+        &mut self,
+        item: &Item<'_>,
+        lock: &Lock,
+        transaction: Option<&Arc<Transaction>>,
+    ) -> Result<(), Stop> {
+        let service = self.step.service();
+        self.not_my_own(item, lock, transaction)?;
+        if service.settle(item, lock).await? {
+            return Ok(());
+        }
+        loop {
+            if transaction.is_some_and(|own| gives_way(own, item, lock)) {
+                return Err(self.give_way(item, lock, transaction));
+            }
+            self.check_time(item, lock, transaction)?;
+            self.pause().await;
+            let row = daal::read(&service.store, item.table, item.key).await?;
+            if Lock::of(&row)?.is_none_or(|now| now.holder != lock.holder) {
+                return Ok(());
+            }
+            let ask = self.polls.is_power_of_two() || service.is_overdue(lock);
+            if ask && service.settle(item, lock).await? {
+                return Ok(());
+            }
+        }
+    }
+
+    /// A while that grows with the waiting, with jitter.
+    async fn pause(&mut self) {
+        let outside = &self.step.service().outside;
+        let longest = LONGEST_PAUSE.min(2 << self.polls.min(16));
+        self.polls += 1;
+        let pause = longest / 2 + outside.random() % (longest / 2 + 1);
+        outside.sleep(Duration::from_millis(pause)).await;
+    }
+
+    /// A root that waits for itself would wait for ever.
+    fn not_my_own(
+        &self,
+        item: &Item<'_>,
+        lock: &Lock,
+        transaction: Option<&Arc<Transaction>>,
+    ) -> Result<(), Stop> {
+        let root = &self.step.instance.attempt.intent.request_key;
+        if transaction.is_none() || lock.holder.root() != root {
+            return Ok(());
+        }
+        match &lock.holder {
+            Holder::Txn(_) => Ok(()),
+            Holder::Instance(_) => {
+                let (table, key) = (item.table, item.key.escape_debug());
+                let why =
+                    "this root holds a lock on it; unlock it first, or do all in the transaction";
+                Err(refuse(&format!("`{key}` in table `{table}` is asked for"), why))
+            }
+        }
+    }
+
+    fn give_way(&self, item: &Item<'_>, lock: &Lock, own: Option<&Arc<Transaction>>) -> Stop {
+        let reason = Reason::new("txn_gave_way", format!("{}, which is older", held(item, lock)));
+        Stop::Retry(Box::new(Retry { transaction: own.cloned(), reason }))
+    }
+
+    fn check_time(
+        &self,
+        item: &Item<'_>,
+        lock: &Lock,
+        transaction: Option<&Arc<Transaction>>,
+    ) -> Result<(), Stop> {
+        let service = self.step.service();
+        let (now, limits) = (service.outside.now(), &service.limits);
+        if now.saturating_sub(self.since) >= millis(limits.lock_wait) {
+            let waited = format!(
+                "{}; gave up after `Limits::lock_wait` ({:?})",
+                held(item, lock),
+                limits.lock_wait
+            );
+            return Err(Stop::Fail(Reason::new("lock_wait", waited)));
+        }
+        let late =
+            |own: &Arc<Transaction>| now.saturating_sub(own.begun) >= millis(limits.txn_time);
+        if transaction.is_some_and(|own| late(own) && own.may_hold_beside(item.table, item.key)) {
+            let took = format!(
+                "{}; the transaction has taken `Limits::txn_time` ({:?}), so others may abort it",
+                held(item, lock),
+                limits.txn_time
+            );
+            let reason = Reason::new("txn_time", took);
+            return Err(Stop::Retry(Box::new(Retry { transaction: transaction.cloned(), reason })));
+        }
+        Ok(())
+    }
+}
+
+/// The longest wait between two looks at a lock, in milliseconds.
+const LONGEST_PAUSE: u64 = 64;
+
+/// Wait-die. Another run of the same root is no rival: one of the two will adopt the other's end.
+fn gives_way(own: &Transaction, item: &Item<'_>, lock: &Lock) -> bool {
+    let age = lock.holder.age();
+    age < own.txn.id && age.stem() != own.txn.id.stem() && own.may_hold_beside(item.table, item.key)
+}
+
+/// Who holds what, for people.
+fn held(item: &Item<'_>, lock: &Lock) -> String {
+    let (table, key) = (item.table, item.key.escape_debug());
+    let root = lock.holder.root().escape_debug();
+    let who = match &lock.holder {
+        Holder::Txn(txn) => format!("a transaction of `{root}` in service `{}`", txn.service),
+        Holder::Instance(_) => format!("`{root}`"),
+    };
+    format!("`{key}` in table `{table}` is locked by {who} since {} ms", lock.since)
+}
+
+impl Step {
+    pub(super) fn waiting(&self) -> Waiting<'_> {
+        Waiting { step: self, since: self.service().outside.now(), polls: 0 }
+    }
+
+    /// Takes a lock outside of transactions: the value, or `None` if this instance is to give up
+    /// what it holds first.
+    pub(crate) async fn lock(&self, table: &str, key: &str) -> Option<Option<Value>> {
+        let what = What::new(Kind::Lock, &[table, key]);
+        let hold = self.hold(&what);
+        let take = async {
+            if !matches!(self.context, Context::Plain) {
+                return Err(refuse("`lock`", "what a transaction reads is locked already"));
+            }
+            self.make_way(&what).await?;
+            Ok(match self.take(table, key, &hold).await? {
+                Some(value) => list([true.into(), list(value.into_iter())].into_iter()),
+                None => list([false.into()].into_iter()),
+            })
+        };
+        let Value::List(mut taken) = self.observe(&what, take).await else { return None };
+        if taken.first() != Some(&Value::Bool(true)) {
+            return None;
+        }
+        self.instance.attempt.hold(table, key, hold);
+        match taken.pop() {
+            Some(Value::List(mut value)) => Some(value.pop()),
+            _ => Some(None),
+        }
+    }
+
+    fn hold(&self, what: &What) -> Hold {
+        let Self { instance, path, .. } = self;
+        Hold {
+            instance: instance.id,
+            step: instance.id.mark(path, what.kind.word(), &what.text),
+            root: instance.attempt.intent.request_key.clone(),
+        }
+    }
+
+    async fn take(
+        &self,
+        table: &str,
+        key: &str,
+        hold: &Hold,
+    ) -> Result<Option<Option<Value>>, Stop> {
+        let service = self.service();
+        if self.is_raw() {
+            return Ok(Some(daal::value_of(daal::read(&service.store, table, key).await?)));
+        }
+        let item = service.item(table, key);
+        let mut waiting = self.waiting();
+        loop {
+            let theirs = match lock::take(&item, hold, service.outside.now()).await? {
+                Taken::Mine(value) => return Ok(Some(value)),
+                Taken::Declined => return Ok(None),
+                Taken::Theirs(lock) => lock,
+            };
+            if theirs.holder.root() == hold.root && matches!(theirs.holder, Holder::Instance(_)) {
+                let key = key.escape_debug();
+                let text = format!(
+                    "`{key}` in table `{table}` is locked by another instance of the same root, \
+                     which would wait for itself: unlock it before the call"
+                );
+                return Err(bug("locked_by_itself", text));
+            }
+            let must_not_wait =
+                self.instance.attempt.holds_any() && theirs.holder.age() < hold.instance;
+            if !must_not_wait {
+                waiting.out(&item, &theirs, None).await?;
+            } else if !service.settle(&item, &theirs).await? {
+                // Without a mark a late delivery of the request could still take the lock.
+                lock::decline(service.item(table, key), hold, &theirs).await?;
+            }
+        }
+    }
+
+    /// Gives a lock back.
+    pub(crate) async fn unlock(&self, table: &str, key: &str) {
+        let what = What::new(Kind::Unlock, &[table, key]);
+        let attempt = &self.instance.attempt;
+        let hold = attempt.let_go(table, key);
+        let release = async {
+            if !matches!(self.context, Context::Plain) {
+                return Err(refuse("`unlock`", "its locks go when it is decided"));
+            }
+            if let Some(hold) = hold {
+                lock::release(&self.service().item(table, key), &hold).await?;
+            }
+            Ok(Value::Null)
+        };
+        self.effect_on_row(&what, release).await;
+    }
+}
+
+pub(crate) fn millis(duration: Duration) -> u64 {
+    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX / 4)
+}

@@ -1,0 +1,259 @@
+//! The transactional step: run the block in a try, decide, put in place what was decided.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures_util::future::{pending, try_join_all};
+
+use super::steps::{Retry, refuse};
+use super::{Context, Layer, Snapshot, Staged, Transaction, Within};
+use crate::engine::ops::bug;
+use crate::engine::what::What;
+use crate::engine::{Attempt, Service, Step, Stop};
+use crate::error::Reason;
+use crate::protocol::journal::{Entry, Journal, Kind};
+use crate::protocol::send;
+use crate::protocol::txn::{self, Decided, Decision, ItemKey, Outcome, Put, Txn};
+use crate::store::{MAX_ROW, StoreError};
+use crate::value::Value;
+
+/// Whether a block commits, and its result, encoded.
+pub(crate) type Ending = Result<(bool, Value), Reason>;
+
+impl Step {
+    /// Runs a block as a transaction, or as a part of the one around it.
+    pub(crate) async fn txn<F>(&self, block: impl FnOnce(Self) -> F + Send) -> Value
+    where
+        F: Future<Output = Ending> + Send,
+    {
+        let ended = match &self.context {
+            Context::Txn(outer) => self.nested(outer, block).await,
+            Context::Plain if self.is_raw() => self.ending(block(self.branch(0))).await,
+            Context::Plain => self.outermost(block).await,
+            Context::Snapshot(_) => {
+                Err(refuse("`txn`", "this one is read-only and cannot have one in it that is not"))
+            }
+        };
+        self.or_stop(ended).await
+    }
+
+    /// Runs a block so that it sees everything as at one instant.
+    pub(crate) async fn snapshot<F>(&self, block: impl FnOnce(Self) -> F + Send) -> Value
+    where
+        F: Future<Output = Result<Value, Reason>> + Send,
+    {
+        if !matches!(self.context, Context::Plain) || self.is_raw() {
+            return self.check(block(self.branch(0)).await).await;
+        }
+        let inside = self.branch(0).within(Context::Snapshot(Arc::new(Snapshot::default())));
+        let run = async { block(inside).await.map_err(Stop::Park) };
+        self.observe(&What::new(Kind::Txn, &["read_only"]), run).await
+    }
+
+    async fn ending(&self, block: impl Future<Output = Ending> + Send) -> Result<Value, Stop> {
+        block.await.map(|(_, result)| result).map_err(Stop::Park)
+    }
+
+    async fn nested<F>(
+        &self,
+        outer: &Within,
+        block: impl FnOnce(Self) -> F + Send,
+    ) -> Result<Value, Stop>
+    where
+        F: Future<Output = Ending> + Send,
+    {
+        let layer = Layer::over(&outer.layer);
+        let within = Within { layer: Arc::clone(&layer), ..outer.clone() };
+        let ending = block(self.branch(0).within(Context::Txn(within))).await;
+        let (commit, result) = ending.map_err(Stop::Park)?;
+        layer.close(commit);
+        Ok(result)
+    }
+
+    async fn outermost<F>(&self, block: impl FnOnce(Self) -> F + Send) -> Result<Value, Stop>
+    where
+        F: Future<Output = Ending> + Send,
+    {
+        let what = What::new(Kind::Txn, &[]);
+        if let Some(result) = self.recall(&what)? {
+            return Ok(result);
+        }
+        self.may_have_effects(&what)?;
+        let transaction = self.begin();
+        let layer = Arc::new(Layer::default());
+        let within = Within { transaction: Arc::clone(&transaction), layer: Arc::clone(&layer) };
+        // Another try may take another way: its steps have paths of their own.
+        let inside = self.branch(transaction.txn.retry).within(Context::Txn(within));
+        let (commit, result) = block(inside).await.map_err(Stop::Park)?;
+        let staged = if commit { layer.take() } else { undone(layer.take()) };
+        self.decide(&transaction, staged, commit, self.entry(&what, result)).await
+    }
+
+    fn begin(&self) -> Arc<Transaction> {
+        let Self { instance, path, .. } = self;
+        let attempt = &instance.attempt;
+        let id = instance.id.txn(path);
+        let txn = Txn {
+            id,
+            retry: attempt.journal.next_try(id),
+            root: attempt.intent.request_key.clone(),
+            service: attempt.service.name.clone(),
+        };
+        let now = attempt.service.outside.now();
+        let transaction = Arc::new(Transaction::new(txn, now, attempt.is_resumed()));
+        attempt.open(&transaction);
+        transaction
+    }
+
+    async fn decide(
+        &self,
+        transaction: &Arc<Transaction>,
+        staged: Staged,
+        commit: bool,
+        entry: Entry,
+    ) -> Result<Value, Stop> {
+        let attempt = &self.instance.attempt;
+        let result = entry.value.clone();
+        let touched = transaction.touched();
+        if touched.is_empty() && staged.sends.is_empty() && staged.prepared.is_empty() {
+            self.instance.observed(entry);
+            return Ok(result);
+        }
+        if attempt.is_stopped() {
+            return pending().await;
+        }
+        let is_read = |item: &ItemKey| !staged.writes.contains_key(item);
+        let decision = Decision {
+            txn: transaction.txn.id,
+            retry: transaction.txn.retry,
+            commit,
+            by: attempt.by.clone(),
+            reads: touched.into_iter().filter(is_read).collect(),
+            writes: staged.writes,
+            sends: staged.sends,
+            prepared: staged.prepared,
+            step: Some(Decided { instance: self.instance.id, code: self.instance.code, entry }),
+            root: attempt.registration_to_carry(),
+        };
+        small_enough(&decision)?;
+        match txn::decide(&attempt.service.store, &transaction.txn.root, &decision).await? {
+            Put::Mine => {
+                attempt.decided(decision);
+                Ok(result)
+            }
+            Put::Theirs(theirs) => Err(attempt.lost(transaction, &theirs)),
+        }
+    }
+}
+
+/// What an aborted transaction leaves to be done: to release what others have prepared for it.
+fn undone(staged: Staged) -> Staged {
+    let mut prepared = staged.prepared;
+    prepared.iter_mut().for_each(|prepared| prepared.commit = false);
+    Staged { prepared, ..Staged::default() }
+}
+
+fn small_enough(decision: &Decision) -> Result<(), Stop> {
+    let writes = decision.writes.iter().map(|((table, key), value)| {
+        table.len() + key.len() + value.as_ref().map_or(0, Value::size) + 24
+    });
+    let reads = decision.reads.iter().map(|(table, key)| table.len() + key.len() + 16);
+    let sends = decision.sends.iter().map(|send| send.input.size() + send.request_key.len() + 256);
+    let result = decision.step.as_ref().map_or(0, |step| step.entry.value.size());
+    let input = decision.root.as_ref().map_or(0, |root| root.input.size());
+    let size = writes.chain(reads).chain(sends).sum::<usize>() + result + input;
+    if size <= MAX_DECISION {
+        return Ok(());
+    }
+    Err(bug(
+        "txn_too_large",
+        format!(
+            "the transaction takes {size} bytes (what it writes and sends, the names of what it \
+             reads, its result and the request); the limit is {MAX_DECISION}, for all of it is \
+             decided in one row. Nothing was changed: make it smaller"
+        ),
+    ))
+}
+
+/// The most bytes a decision may take: a row, less the room for its other attributes.
+const MAX_DECISION: usize = MAX_ROW - 16 * 1024;
+
+impl Attempt {
+    /// What is to be done now that another run or a rival has decided this try.
+    fn lost(&self, transaction: &Arc<Transaction>, theirs: &Decision) -> Stop {
+        let (service, outcome) = (Arc::clone(&self.service), theirs.outcome());
+        let (txn, touched) = (transaction.txn.clone(), transaction.touched());
+        self.service.tasks.spawn(async move { service.settle_all(&txn, &outcome, touched).await });
+        if theirs.step.is_some() {
+            return Stop::Adopt;
+        }
+        Stop::Retry(Box::new(Retry {
+            transaction: Some(Arc::clone(transaction)),
+            reason: Reason::new("txn_aborted", "another attempt or a rival aborted this try"),
+        }))
+    }
+
+    /// Aborts a try so that another can begin, and waits a little; tells whether it is aborted, not
+    /// ended for good by another attempt.
+    pub(crate) async fn abort(&self, transaction: &Transaction) -> Result<bool, StoreError> {
+        let txn = &transaction.txn;
+        let abort = Decision::abort(txn, &self.by);
+        let decision = match txn::decide(&self.service.store, &txn.root, &abort).await? {
+            Put::Mine => abort,
+            Put::Theirs(theirs) => theirs,
+        };
+        self.service.settle_all(txn, &decision.outcome(), transaction.touched()).await?;
+        Ok(decision.step.is_none())
+    }
+}
+
+impl Service {
+    /// Settles items that a decided try holds or may hold.
+    pub(crate) async fn settle_all(
+        &self,
+        txn: &Txn,
+        outcome: &Outcome,
+        items: Vec<ItemKey>,
+    ) -> Result<(), StoreError> {
+        let settle = async |(table, key): ItemKey| {
+            let fate = outcome.fate(txn.id, &table, &key);
+            crate::protocol::lock::settle(&self.item(&table, &key), txn, &fate).await
+        };
+        try_join_all(items.into_iter().map(settle)).await.map(drop)
+    }
+
+    /// Puts everything in place that was decided. Doing it again changes nothing.
+    pub(crate) async fn apply(&self, root: &str, decision: &Decision) -> Result<(), StoreError> {
+        let txn = Txn {
+            id: decision.txn,
+            retry: decision.retry,
+            root: root.to_owned(),
+            service: self.name.clone(),
+        };
+        let outcome = decision.outcome();
+        let items = decision.items().cloned().collect();
+        let sends = decision.sends.iter().map(async |receiver| {
+            send::send(&self.store, receiver).await?;
+            self.announce(receiver.request_key.clone());
+            Ok(())
+        });
+        let (settled, sent) =
+            futures_util::future::join(self.settle_all(&txn, &outcome, items), try_join_all(sends))
+                .await;
+        settled.and(sent.map(drop))
+    }
+
+    /// The wait before the next try, longer the more there were.
+    pub(crate) async fn step_aside(&self, retry: u32) {
+        let longest = 2_u64 << retry.min(7);
+        let wait = self.outside.random() % (longest + 1);
+        self.outside.sleep(Duration::from_millis(wait)).await;
+    }
+}
+
+/// Notes an aborted try in a journal that nothing else was added to.
+pub(crate) fn note_abort(journal: &Journal, transaction: &Transaction) -> Journal {
+    let mut journal = journal.clone();
+    journal.note_abort(transaction.txn.id, transaction.txn.retry);
+    journal
+}

@@ -1,0 +1,159 @@
+//! The steps inside a transaction: a read locks and returns the value, a write stays in memory.
+
+use std::sync::Arc;
+
+use futures_util::future::{join, try_join_all};
+
+use super::{Transaction, Within};
+use crate::engine::ops::{Changing, Write, bug, changed, small_enough};
+use crate::engine::{Step, Stop};
+use crate::error::Reason;
+use crate::protocol::layout::item as attr;
+use crate::protocol::lock::{self, Acquired};
+use crate::protocol::txn;
+use crate::store::{Condition, Row};
+use crate::value::Value;
+
+impl Within {
+    /// The value of an item, which stays until the transaction is decided.
+    pub(in crate::engine) async fn get(
+        &self,
+        step: &Step,
+        table: &str,
+        key: &str,
+    ) -> Result<Option<Value>, Stop> {
+        let item = (table.to_owned(), key.to_owned());
+        if let Some(written) = self.layer.find(&item) {
+            return Ok(written);
+        }
+        let asked = match self.transaction.ask(&item) {
+            Ok(value) => return Ok(value),
+            Err(asked) => asked,
+        };
+        self.check(step, asked, table, key).map_err(Stop::Park)?;
+        // The value must not be seen before all that led here is logged: then every attempt of
+        // this try locks the same items.
+        let logged = step.instance.before_call(&step.path);
+        let (logged, locked) = join(logged, self.lock(step, table, key)).await;
+        logged?;
+        let value = locked?;
+        self.transaction.hold(item, value.clone());
+        Ok(value)
+    }
+
+    pub(in crate::engine) async fn get_many(
+        &self,
+        step: &Step,
+        table: &str,
+        keys: &[String],
+    ) -> Result<Vec<Option<Value>>, Stop> {
+        try_join_all(keys.iter().map(|key| self.get(step, table, key))).await
+    }
+
+    pub(in crate::engine) async fn write(
+        &self,
+        step: &Step,
+        table: &str,
+        key: &str,
+        write: Write,
+        when: Option<&Condition>,
+    ) -> Result<bool, Stop> {
+        let new = match write {
+            Write::Put(value) => {
+                small_enough(table, key, &value).map_err(Stop::Park)?;
+                Some(value)
+            }
+            Write::Delete => None,
+        };
+        let old = self.get(step, table, key).await?;
+        let row = Row(old.into_iter().map(|old| (attr::VALUE.to_owned(), old)).collect());
+        if when.is_some_and(|when| !when.inside(attr::VALUE).holds(Some(&row))) {
+            return Ok(false);
+        }
+        self.stage(table, key, new);
+        Ok(true)
+    }
+
+    pub(in crate::engine) async fn update(
+        &self,
+        step: &Step,
+        table: &str,
+        key: &str,
+        changing: Changing<'_>,
+    ) -> Result<Value, Stop> {
+        let old = self.get(step, table, key).await?;
+        let (new, result) = changed(table, key, old.clone(), changing).map_err(Stop::Park)?;
+        if new != old {
+            self.stage(table, key, new);
+        }
+        Ok(result)
+    }
+
+    fn stage(&self, table: &str, key: &str, new: Option<Value>) {
+        self.layer.staged().writes.insert((table.to_owned(), key.to_owned()), new);
+    }
+
+    async fn lock(&self, step: &Step, table: &str, key: &str) -> Result<Option<Value>, Stop> {
+        let service = step.service();
+        let item = step.item(table, key);
+        let mut waiting = step.waiting();
+        loop {
+            match lock::acquire(&item, &self.transaction.txn, service.outside.now()).await? {
+                Acquired::Held(value) => return Ok(value),
+                Acquired::Decided => return Err(self.superseded(step, table, key).await?),
+                Acquired::Theirs(theirs) => {
+                    waiting.out(&item, &theirs, Some(&self.transaction)).await?;
+                }
+            }
+        }
+    }
+
+    /// What to do in a try that somebody else has ended.
+    async fn superseded(&self, step: &Step, table: &str, key: &str) -> Result<Stop, Stop> {
+        let decision = txn::find(&step.service().store, &self.transaction.txn, None).await?;
+        Ok(match decision {
+            None => Stop::Collected,
+            Some(decision) if decision.step.is_some() => Stop::Adopt,
+            Some(_) => {
+                let key = key.escape_debug();
+                Stop::Retry(Box::new(Retry {
+                    transaction: Some(Arc::clone(&self.transaction)),
+                    reason: Reason::new(
+                        "txn_aborted",
+                        format!(
+                            "`{key}` in table `{table}` was taken back while this transaction was away"
+                        ),
+                    ),
+                }))
+            }
+        })
+    }
+
+    fn check(&self, step: &Step, asked: usize, table: &str, key: &str) -> Result<(), Reason> {
+        let limit = step.service().limits.txn_keys;
+        if asked <= limit {
+            return Ok(());
+        }
+        let key = key.escape_debug();
+        Err(Reason::new(
+            "txn_keys",
+            format!(
+                "`{key}` in table `{table}` is item {asked} of the transaction; the limit is {limit}. \
+                 Nothing was changed: make it smaller, or raise `Limits::txn_keys`"
+            ),
+        ))
+    }
+}
+
+/// Why a handler has to be run again, and what it gave up.
+#[derive(Debug)]
+pub(crate) struct Retry {
+    /// The try to be aborted; none for a snapshot.
+    pub(crate) transaction: Option<Arc<Transaction>>,
+    pub(crate) reason: Reason,
+}
+
+/// What may not be done in a transaction.
+pub(in crate::engine) fn refuse(what: &str, why: &str) -> Stop {
+    bug("not_in_txn", format!("{what} inside a transaction: {why}"))
+}

@@ -1,0 +1,289 @@
+//! Locks: an attribute of the head that names its holder, so that whoever meets it can ask.
+//!
+//! A lock belongs to one try of a **transaction**, which its coordinator decides ([`txn`]), or, taken
+//! with `Table::lock`, to an **instance**, until it gives it back or its root is finished. Either way
+//! the lock survives the crash of whoever took it, and time alone breaks none.
+//!
+//! **Acquire** (transaction): one update, *if* nobody holds the item but this try, no mark of this
+//! transaction's says that this try or a later one was decided, the fence is not above its epoch, and
+//! no older row can hold that mark, *then* set the holder. It returns the value, which stays until
+//! the try is decided: lock and read in one. Delivered twice, or by two attempts, it does nothing
+//! more; delivered after the decision was applied, the mark refuses it ((g) 2: without it a late lock
+//! would be settled a second time, over somebody else's newer value).
+//!
+//! **Settle**: one update, *if* this very try holds the item, *then* change the value if the decision
+//! says so, take the lock away, and leave the number of the try as the transaction's mark: the
+//! **tombstone**. Anyone may settle who knows the decision; all that try write the same. One mark
+//! serves all tries of a transaction, since a try only begins when the one before is decided.
+//!
+//! **Take** and **release** (instance): the lock's mark is that of the step that takes it, so a late
+//! delivery cannot take it again; it is given back *if* that same step's lock stands. An instance that
+//! holds a lock and meets an older holder **declines** by a mark that says so.
+//!
+//! A crash leaves a lock or it does not. One that is left is in the due index and is settled by the
+//! collector, or by whoever meets it first, as its decision or its root tells.
+
+use crate::id::Id;
+use crate::protocol::daal::{
+    self, Change, Cleared, Item, Obstacle, Refusal, absent_or, not_in_older_rows,
+};
+use crate::protocol::layout::{self, item, lock as field};
+use crate::protocol::txn::{Fate, Txn};
+use crate::store::{Compare, Condition, DUE_ORDER, DUE_SHARD, Row, StoreError, Update, Updated};
+use crate::value::Value;
+
+/// What stands in the head of an item that somebody holds.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct Lock {
+    pub(crate) holder: Holder,
+    /// When it was taken, in milliseconds since 1970.
+    pub(crate) since: u64,
+}
+
+/// Who holds an item.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) enum Holder {
+    Txn(Txn),
+    Instance(Hold),
+}
+
+/// A lock outside of transactions.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct Hold {
+    pub(crate) instance: Id,
+    /// The mark of the step that took it.
+    pub(crate) step: Id,
+    /// The request key of the instance's root.
+    pub(crate) root: String,
+}
+
+/// How an attempt to lock an item ended.
+#[derive(Debug)]
+pub(crate) enum Acquired {
+    /// The item is held; its value.
+    Held(Option<Value>),
+    /// This try of the transaction was decided already, by another attempt or by whom it blocked.
+    Decided,
+    /// Somebody else holds it.
+    Theirs(Lock),
+}
+
+impl Lock {
+    /// The lock in a head, if there is one.
+    pub(crate) fn of(row: &Row) -> Result<Option<Self>, StoreError> {
+        let Some(value) = row.get(item::LOCK) else { return Ok(None) };
+        let since = row.int(item::LOCKED_SINCE).and_then(|since| u64::try_from(since).ok());
+        let lock = Holder::read(value).zip(since);
+        let lock = lock.map(|(holder, since)| Self { holder, since });
+        lock.map(Some).ok_or_else(|| StoreError::Corrupt(format!("a lock that reads {value:?}")))
+    }
+}
+
+impl Holder {
+    /// The id by which locks are compared: the smaller is the older.
+    pub(crate) fn age(&self) -> Id {
+        match self {
+            Self::Txn(txn) => txn.id,
+            Self::Instance(hold) => hold.instance,
+        }
+    }
+
+    /// The request key of the root it belongs to.
+    pub(crate) fn root(&self) -> &str {
+        match self {
+            Self::Txn(txn) => &txn.root,
+            Self::Instance(hold) => &hold.root,
+        }
+    }
+
+    /// The attribute; the same for the same holder, so that it can be compared whole.
+    pub(crate) fn value(&self) -> Value {
+        match self {
+            Self::Txn(txn) => Value::map([
+                (field::TXN, Value::from(txn.id.to_string())),
+                (field::RETRY, Value::from(txn.retry)),
+                (field::SERVICE, Value::from(&*txn.service)),
+                (field::ROOT, Value::from(&*txn.root)),
+            ]),
+            Self::Instance(hold) => Value::map([
+                (field::INSTANCE, Value::from(hold.instance.to_string())),
+                (field::STEP, Value::from(hold.step.to_string())),
+                (field::ROOT, Value::from(&*hold.root)),
+            ]),
+        }
+    }
+
+    fn read(value: &Value) -> Option<Self> {
+        let text = |name| value.field(name).and_then(Value::as_text).map(str::to_owned);
+        let id = |name| text(name).and_then(|text| Id::parse(&text));
+        let root = text(field::ROOT)?;
+        match id(field::TXN) {
+            Some(id) => {
+                let retry = value.field(field::RETRY)?.as_int()?;
+                let (retry, service) = (u32::try_from(retry).ok()?, text(field::SERVICE)?);
+                Some(Self::Txn(Txn { id, retry, root, service }))
+            }
+            None => {
+                let (instance, step) = (id(field::INSTANCE)?, id(field::STEP)?);
+                Some(Self::Instance(Hold { instance, step, root }))
+            }
+        }
+    }
+}
+
+/// Locks an item for a try of a transaction and returns its value.
+pub(crate) async fn acquire(item: &Item<'_>, txn: &Txn, now: u64) -> Result<Acquired, Refusal> {
+    let holder = Holder::Txn(txn.clone());
+    let mark = layout::mark(txn.id);
+    let mut searched = None;
+    loop {
+        let decided = Condition::compares(&*mark, Compare::Less, txn.retry);
+        let when = vec![
+            Condition::Any(vec![free(), held_by(&holder)]),
+            Condition::Any(vec![Condition::absent(&*mark), decided]),
+            absent_or(item::FENCE, Compare::LessOrEqual, txn.id.epoch()),
+            not_in_older_rows(txn.id.epoch(), searched),
+        ];
+        let update = locking(item, when, &holder, now);
+        let row = match item.send(&update).await? {
+            Updated::Applied(row) => return Ok(Acquired::Held(daal::value_of(row))),
+            Updated::Refused(row) => row.unwrap_or_default(),
+        };
+        if is_decided(row.get(&mark), txn.retry) {
+            return Ok(Acquired::Decided);
+        }
+        if let Some(lock) = Lock::of(&row)?.filter(|lock| lock.holder != holder) {
+            return Ok(Acquired::Theirs(lock));
+        }
+        match item.obstacle(&row, txn.id, searched) {
+            Obstacle::Fenced => return Err(Refusal::Fenced),
+            Obstacle::Older(generation) if row.get(&mark).is_none() => {
+                let found = item.find_in_older_rows(txn.id, searched).await?;
+                if is_decided(found.as_ref(), txn.retry) {
+                    return Ok(Acquired::Decided);
+                }
+                searched = Some(generation);
+            }
+            Obstacle::Older(generation) => searched = Some(generation),
+            Obstacle::Full | Obstacle::None => {}
+        }
+    }
+}
+
+/// Whether a tombstone says that this try, or a later one, was decided.
+fn is_decided(tombstone: Option<&Value>, retry: u32) -> bool {
+    tombstone.and_then(Value::as_int).is_some_and(|last| last >= i128::from(retry))
+}
+
+/// Does with an item what the decision says, if this try of the transaction still holds it.
+pub(crate) async fn settle(item: &Item<'_>, txn: &Txn, fate: &Fate) -> Result<(), StoreError> {
+    let holder = Holder::Txn(txn.clone());
+    let mark = layout::mark(txn.id);
+    let mut marked_before = false;
+    loop {
+        let tombstone = match marked_before {
+            true => Condition::exists(&*mark),
+            false => Condition::absent(&*mark),
+        };
+        let when = vec![held_by(&holder), tombstone, item.has_room()];
+        let update = freeing(when).set(&*mark, txn.retry);
+        let update = update.add(item::MARKS, i64::from(!marked_before));
+        let update = match fate {
+            Fate::Write(Some(value)) => Change::Put(value.clone()).onto(update),
+            Fate::Write(None) => Change::Delete.onto(update),
+            Fate::Release => update,
+        };
+        let row = match item.send(&update).await? {
+            Updated::Applied(_) => return Ok(()),
+            Updated::Refused(row) => row.unwrap_or_default(),
+        };
+        if Lock::of(&row)?.is_none_or(|lock| lock.holder != holder) {
+            return Ok(());
+        }
+        if item.is_full(&row) {
+            item.spill(&row).await?;
+        }
+        marked_before = row.get(&mark).is_some();
+    }
+}
+
+/// How an instance's attempt to take a lock ended.
+#[derive(Debug)]
+pub(crate) enum Taken {
+    /// The instance holds it since this step, or took it at this step and has given it back.
+    Mine(Option<Value>),
+    /// The instance has declined to wait for it at this step.
+    Declined,
+    Theirs(Lock),
+}
+
+/// Takes a lock outside of transactions and returns the value of the item.
+pub(crate) async fn take(item: &Item<'_>, hold: &Hold, now: u64) -> Result<Taken, Refusal> {
+    let holder = Holder::Instance(hold.clone());
+    let mark = layout::mark(hold.step);
+    let mut searched = None;
+    loop {
+        let mut when = item.may_mark(hold.step, searched);
+        when.push(free());
+        let update = locking(item, when, &holder, now).set(&*mark, true).add(item::MARKS, 1);
+        let row = match item.send(&update).await? {
+            Updated::Applied(row) => return Ok(Taken::Mine(daal::value_of(row))),
+            Updated::Refused(row) => row.unwrap_or_default(),
+        };
+        match item.clear(&row, hold.step, &mut searched).await {
+            Ok(Cleared::Marked(Value::Bool(true))) => {
+                return Ok(Taken::Mine(daal::value_of(row)));
+            }
+            Ok(Cleared::Marked(_)) => return Ok(Taken::Declined),
+            Ok(_) => {}
+            Err(Refusal::Locked(lock)) if lock.holder.age() == hold.instance => {
+                return Ok(Taken::Mine(daal::value_of(row)));
+            }
+            Err(Refusal::Locked(lock)) => return Ok(Taken::Theirs(*lock)),
+            Err(refusal) => return Err(refusal),
+        }
+    }
+}
+
+/// Marks that the instance does not wait for this lock at this step: without the mark, a late
+/// delivery of [`take`] could still take it.
+pub(crate) async fn decline(item: Item<'_>, hold: &Hold, theirs: &Lock) -> Result<(), Refusal> {
+    let item = Item { own_lock: Some(theirs.holder.clone()), ..item };
+    let never = Condition::Any(Vec::new());
+    match daal::write(&item, hold.step, Change::Keep, Some(&never)).await {
+        Ok(_) | Err(Refusal::Locked(_)) => Ok(()),
+        Err(refusal) => Err(refusal),
+    }
+}
+
+/// Gives a lock back, if it stands.
+pub(crate) async fn release(item: &Item<'_>, hold: &Hold) -> Result<(), StoreError> {
+    let when = vec![held_by(&Holder::Instance(hold.clone()))];
+    item.send(&freeing(when)).await.map(drop)
+}
+
+/// Nobody holds the item.
+pub(super) fn free() -> Condition {
+    Condition::absent(item::LOCK)
+}
+
+/// Exactly this holder holds it.
+pub(super) fn held_by(holder: &Holder) -> Condition {
+    Condition::equals(item::LOCK, holder.value())
+}
+
+fn locking(item: &Item<'_>, when: Vec<Condition>, holder: &Holder, now: u64) -> Update {
+    Update::when(Condition::All(when))
+        .set(item::LOCK, holder.value())
+        .set(item::LOCKED_SINCE, now)
+        .set(DUE_SHARD, layout::lock_shard(item.key))
+        .set(DUE_ORDER, now)
+}
+
+fn freeing(when: Vec<Condition>) -> Update {
+    Update::when(Condition::All(when))
+        .remove(item::LOCK)
+        .remove(item::LOCKED_SINCE)
+        .remove(DUE_SHARD)
+        .remove(DUE_ORDER)
+}

@@ -1,0 +1,325 @@
+//! Transactions: one row decides, and everybody who meets a lock can find that row.
+//!
+//! A transaction runs in **tries**. A try locks every item it reads or writes ([`lock`]), keeps what
+//! it writes in memory, and ends with its **decision**, a row put if absent in the partition of its
+//! root. Locks name the try, the root and the coordinating service, so they need no registration.
+//!
+//! Order of writes, and why a crash between any two is safe:
+//!
+//! 1. locks, in any order. A crash leaves locks whose try is undecided; whoever meets one that is
+//!    overdue, or the collector, **aborts** the try by putting its decision, and settles.
+//! 2. what was observed so far goes to the journal beside a lock, and the locked value reaches the
+//!    handler only when both are through. So all attempts of a try lock the same items.
+//! 3. the decision: outcome, items changed and items only read, sends, and *the result of the block*,
+//!    since the locked values are gone for a later attempt once they are unlocked ((g) 1). First one
+//!    wins; who loses takes over the winner's. An attempt that must give way to an older transaction
+//!    first wins the abort: a sibling attempt may be committing. For a root that is not registered,
+//!    the decision carries its registration and is due like an intent.
+//! 4. the items, side by side ([`lock::settle`]), and the sends. A crash leaves locks that everybody
+//!    can settle from the decision, and sends that the next attempt of the root repeats: a root is
+//!    finished only after that.
+//!
+//! A root that is not registered may run under two epochs at once. Both runs decide in the same row,
+//! and the decision says which run's locks it means; a lock of the other run is simply released.
+//! So is a lock on an item that the decision does not list: only a slower attempt chose it.
+//!
+//! **Read.** Who finds a lock outside of the transaction looks up the decision. There is none: the
+//! value in the row is current. A commit that changes the item: the new value is current, though the
+//! row does not have it yet ((g) 5: the reply to the client may have overtaken it).
+
+use std::collections::BTreeMap;
+
+use futures_util::future::BoxFuture;
+
+use crate::id::Id;
+use crate::protocol::daal;
+use crate::protocol::intent::{self, Intent};
+use crate::protocol::journal::{self, Entry};
+use crate::protocol::layout::{self, decision as attr};
+use crate::protocol::lock::{Holder, Lock};
+use crate::store::{
+    Condition, DUE_ORDER, DUE_SHARD, Result, Row, Store, StoreError, Update, Updated,
+};
+use crate::value::Value;
+
+/// One try of a transaction, as its locks name it.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct Txn {
+    pub(crate) id: Id,
+    pub(crate) retry: u32,
+    /// The request key of its root.
+    pub(crate) root: String,
+    /// The service that coordinates it.
+    pub(crate) service: String,
+}
+
+/// The table and the key of an item.
+pub(crate) type ItemKey = (String, String);
+
+/// What becomes of an item that a decided try holds.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) enum Fate {
+    /// It gets this value, or loses the one it has.
+    Write(Option<Value>),
+    Release,
+}
+
+/// What a decided try does to the items of this service.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Outcome {
+    /// The transaction, if it committed.
+    pub(crate) committed: Option<Id>,
+    pub(crate) writes: BTreeMap<ItemKey, Option<Value>>,
+}
+
+impl Outcome {
+    pub(crate) fn fate(&self, txn: Id, table: &str, key: &str) -> Fate {
+        if self.committed != Some(txn) {
+            return Fate::Release;
+        }
+        let write = self.writes.get(&(table.to_owned(), key.to_owned()));
+        write.cloned().map_or(Fate::Release, Fate::Write)
+    }
+}
+
+/// Who knows how tries ended: this service, or the one that coordinates.
+pub(crate) trait Decisions: Send + Sync {
+    /// How the try ended, if it did. With `abort` it has ended when this returns.
+    fn outcome<'a>(&'a self, txn: &'a Txn, abort: bool) -> BoxFuture<'a, Result<Option<Outcome>>>;
+}
+
+/// How one try ended.
+#[derive(Clone, Debug)]
+pub(crate) struct Decision {
+    pub(crate) txn: Id,
+    pub(crate) retry: u32,
+    pub(crate) commit: bool,
+    /// The run that decided.
+    pub(crate) by: String,
+    pub(crate) writes: BTreeMap<ItemKey, Option<Value>>,
+    pub(crate) reads: Vec<ItemKey>,
+    pub(crate) sends: Vec<Intent>,
+    pub(crate) prepared: Vec<Prepared>,
+    /// The step it ends; none if the transaction is to be tried again.
+    pub(crate) step: Option<Decided>,
+    /// The registration of a root that was not registered.
+    pub(crate) root: Option<Intent>,
+}
+
+/// A prepare record in another service.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct Prepared {
+    pub(crate) service: String,
+    /// The instance that prepared it.
+    pub(crate) instance: Id,
+    /// Whether it counts, that is, was not taken back by a nested transaction.
+    pub(crate) commit: bool,
+}
+
+/// The transactional step and what came of it.
+#[derive(Clone, Debug)]
+pub(crate) struct Decided {
+    pub(crate) instance: Id,
+    pub(crate) code: u64,
+    pub(crate) entry: Entry,
+}
+
+/// Who decided.
+#[derive(Debug)]
+pub(crate) enum Put {
+    Mine,
+    Theirs(Decision),
+}
+
+/// Decides a try, unless it is decided.
+pub(crate) async fn decide(store: &dyn Store, root: &str, decision: &Decision) -> Result<Put> {
+    let key = layout::decision_row(root, decision.txn, decision.retry);
+    let row = match store.update(&key, &decision.update(root)?).await? {
+        Updated::Applied(_) => return Ok(Put::Mine),
+        Updated::Refused(row) => row.unwrap_or_default(),
+    };
+    if row.text(attr::BY) == Some(&*decision.by) {
+        return Ok(Put::Mine);
+    }
+    Ok(Put::Theirs(Decision::read(root, decision.retry, &row)?))
+}
+
+/// The decision on a try, if there is one; with `abort`, the name of who wants to know, there is.
+pub(crate) async fn find(
+    store: &dyn Store,
+    txn: &Txn,
+    abort: Option<&str>,
+) -> Result<Option<Decision>> {
+    if let Some(by) = abort {
+        let abort = Decision::abort(txn, by);
+        return Ok(Some(match decide(store, &txn.root, &abort).await? {
+            Put::Mine => abort,
+            Put::Theirs(decision) => decision,
+        }));
+    }
+    let row = store.get(&layout::decision_row(&txn.root, txn.id, txn.retry)).await?;
+    row.map(|row| Decision::read(&txn.root, txn.retry, &row)).transpose()
+}
+
+/// Takes a decision out of the due index once the root's intent is registered.
+pub(crate) async fn hand_over(store: &dyn Store, root: &str, txn: Id, retry: u32) -> Result<()> {
+    let update = Update::when(Condition::exists(DUE_SHARD)).remove(DUE_SHARD).remove(DUE_ORDER);
+    store.update(&layout::decision_row(root, txn, retry), &update).await.map(drop)
+}
+
+/// The value of an item and how often it has changed, for a reader outside of transactions.
+pub(crate) async fn current(
+    decisions: &dyn Decisions,
+    table: &str,
+    key: &str,
+    row: Row,
+) -> Result<(Option<Value>, u64)> {
+    let version = daal::version_of(&row);
+    if let Some(Lock { holder: Holder::Txn(txn), .. }) = Lock::of(&row)? {
+        let outcome = decisions.outcome(&txn, false).await?;
+        if let Some(Fate::Write(value)) = outcome.map(|outcome| outcome.fate(txn.id, table, key)) {
+            return Ok((value, version + 1));
+        }
+    }
+    Ok((daal::value_of(row), version))
+}
+
+impl Decision {
+    /// The decision that a try is to be repeated.
+    pub(crate) fn abort(txn: &Txn, by: &str) -> Self {
+        Self {
+            txn: txn.id,
+            retry: txn.retry,
+            commit: false,
+            by: by.to_owned(),
+            writes: BTreeMap::new(),
+            reads: Vec::new(),
+            sends: Vec::new(),
+            prepared: Vec::new(),
+            step: None,
+            root: None,
+        }
+    }
+
+    /// What it does to items.
+    pub(crate) fn outcome(&self) -> Outcome {
+        Outcome { committed: self.commit.then_some(self.txn), writes: self.writes.clone() }
+    }
+
+    /// The items it concerns.
+    pub(crate) fn items(&self) -> impl Iterator<Item = &ItemKey> {
+        self.writes.keys().chain(&self.reads)
+    }
+
+    fn update(&self, root: &str) -> Result<Update> {
+        let mut update = Update::when(Condition::absent(attr::OUTCOME))
+            .set(attr::OUTCOME, if self.commit { COMMIT } else { ABORT })
+            .set(attr::TXN, self.txn.to_string())
+            .set(attr::BY, &*self.by);
+        let lists = [
+            (attr::WRITES, self.writes.iter().map(written).collect::<Vec<_>>()),
+            (attr::READS, self.reads.iter().map(|item| Value::map(named(item))).collect()),
+            (attr::SENDS, self.sends.iter().map(Intent::to_value).collect()),
+            (attr::PREPARED, self.prepared.iter().map(Prepared::to_value).collect()),
+        ];
+        for (name, list) in lists {
+            if !list.is_empty() {
+                update = update.set(name, Value::List(list));
+            }
+        }
+        if let Some(Decided { instance, code, entry }) = &self.step {
+            update = update
+                .set(attr::INSTANCE, instance.to_string())
+                .set(attr::CODE, intent::code_text(*code))
+                .set(attr::ENTRY, journal::encode_entry(entry)?);
+        }
+        if let Some(intent) = &self.root {
+            update = update
+                .set(attr::ROOT, intent.to_value())
+                .set(DUE_SHARD, layout::intent_shard(root))
+                .set(DUE_ORDER, intent.epoch);
+        }
+        Ok(update)
+    }
+
+    /// The decision in a row.
+    pub(crate) fn read(root: &str, retry: u32, row: &Row) -> Result<Self> {
+        Self::try_read(retry, row).ok_or_else(|| {
+            StoreError::Corrupt(format!("the decision on try {retry} of a transaction of `{root}`"))
+        })
+    }
+
+    fn try_read(retry: u32, row: &Row) -> Option<Self> {
+        let list = |name| match row.get(name) {
+            Some(Value::List(list)) => list.as_slice(),
+            _ => &[],
+        };
+        let step = match row.text(attr::INSTANCE) {
+            None => None,
+            Some(instance) => {
+                let Some(Value::Bytes(entry)) = row.get(attr::ENTRY) else { return None };
+                Some(Decided {
+                    instance: Id::parse(instance)?,
+                    code: u64::from_str_radix(row.text(attr::CODE)?, 16).ok()?,
+                    entry: journal::decode_entry(entry)?,
+                })
+            }
+        };
+        let root = row.get(attr::ROOT).map(|root| Intent::from_value(root).ok());
+        let write = |value| Some((item_key(value)?, value.field("value").cloned()));
+        Some(Self {
+            txn: Id::parse(row.text(attr::TXN)?)?,
+            retry,
+            commit: row.text(attr::OUTCOME)? == COMMIT,
+            by: row.text(attr::BY)?.to_owned(),
+            writes: list(attr::WRITES).iter().map(write).collect::<Option<_>>()?,
+            reads: list(attr::READS).iter().map(item_key).collect::<Option<_>>()?,
+            sends: list(attr::SENDS)
+                .iter()
+                .map(|send| Intent::from_value(send).ok())
+                .collect::<Option<_>>()?,
+            prepared: list(attr::PREPARED).iter().map(Prepared::read).collect::<Option<_>>()?,
+            step,
+            root: match root {
+                Some(root) => Some(root?),
+                None => None,
+            },
+        })
+    }
+}
+
+impl Prepared {
+    fn to_value(&self) -> Value {
+        Value::map([
+            ("service", Value::from(&*self.service)),
+            ("instance", Value::from(self.instance.to_string())),
+            ("commit", Value::from(self.commit)),
+        ])
+    }
+
+    fn read(value: &Value) -> Option<Self> {
+        Some(Self {
+            service: value.field("service")?.as_text()?.to_owned(),
+            instance: Id::parse(value.field("instance")?.as_text()?)?,
+            commit: *value.field("commit")? == Value::Bool(true),
+        })
+    }
+}
+
+const COMMIT: &str = "commit";
+const ABORT: &str = "abort";
+
+/// An item as a list of items has it.
+pub(super) fn named((table, key): &ItemKey) -> [(&'static str, Value); 2] {
+    [("table", Value::from(&**table)), ("key", Value::from(&**key))]
+}
+
+/// A write as a list of writes has it; without a value, the item is deleted.
+pub(super) fn written((item, value): (&ItemKey, &Option<Value>)) -> Value {
+    Value::map(named(item).into_iter().chain(value.clone().map(|value| ("value", value))))
+}
+
+pub(super) fn item_key(value: &Value) -> Option<ItemKey> {
+    let text = |name| value.field(name).and_then(Value::as_text).map(str::to_owned);
+    Some((text("table")?, text("key")?))
+}
