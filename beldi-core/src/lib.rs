@@ -34,6 +34,7 @@ pub mod store;
 #[cfg(feature = "testing")]
 pub mod testing;
 mod value;
+mod weakness;
 
 pub use api::{
     App, Branch, Busy, Call, Delete, Effect, FieldPath, Get, GetMany, Handler, IntoHandler, Join,

@@ -96,6 +96,9 @@ pub(crate) struct Begin {
     pub(crate) journal: Journal,
 }
 
+/// A decision on its way into place; `None` if the host ends first.
+type Applying = JoinHandle<Option<Result<(), StoreError>>>;
+
 /// What all instances of one run of a root share.
 #[derive(Debug)]
 pub(crate) struct Attempt {
@@ -117,7 +120,7 @@ pub(crate) struct Attempt {
     /// The decision that carries the registration of the root.
     carrier: Mutex<Option<(Id, u32)>>,
     /// What was decided and is being put in place.
-    applying: Mutex<Vec<JoinHandle<Option<Result<(), StoreError>>>>>,
+    applying: Mutex<Vec<Applying>>,
     registered: AtomicBool,
     /// Whether a registration was sent, whatever came of it.
     asked: AtomicBool,

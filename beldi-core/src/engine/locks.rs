@@ -20,6 +20,7 @@ use crate::protocol::lock::{self, Hold, Holder, Lock, Taken};
 use crate::protocol::txn::Decisions;
 use crate::store::StoreError;
 use crate::value::Value;
+use crate::weakness::{self, Weakness};
 
 impl Service {
     /// Settles a lock if its holder has ended, or has to end now; tells whether it did.
@@ -175,6 +176,9 @@ const LONGEST_PAUSE: u64 = 64;
 /// Wait-die. Another run of the same root is no rival: one of the two will adopt the other's end.
 fn gives_way(own: &Transaction, item: &Item<'_>, lock: &Lock) -> bool {
     let age = lock.holder.age();
+    if weakness::is(Weakness::NoWait) {
+        return true;
+    }
     age < own.txn.id && age.stem() != own.txn.id.stem() && own.may_hold_beside(item.table, item.key)
 }
 

@@ -37,6 +37,7 @@ use crate::protocol::layout::{self, item};
 use crate::protocol::lock::{self, Holder, Lock};
 use crate::store::{Compare, Condition, Key, Query, Row, Store, StoreError, Update, Updated};
 use crate::value::Value;
+use crate::weakness::{self, Weakness};
 
 type Result<T, E = StoreError> = std::result::Result<T, E>;
 
@@ -250,13 +251,20 @@ impl Item<'_> {
         when: Option<&Condition>,
     ) -> Update {
         let mut conditions = self.may_mark(mark, searched);
-        conditions.push(match &self.own_lock {
-            Some(holder) => Condition::Any(vec![lock::free(), lock::held_by(holder)]),
-            None => lock::free(),
-        });
+        if !weakness::is(Weakness::PlainWriteIgnoresLock) {
+            conditions.push(self.not_locked());
+        }
         conditions.extend(when.cloned());
         let update = Update::when(Condition::All(conditions));
         change.onto(update.set(layout::mark(mark), outcome).add(item::MARKS, 1))
+    }
+
+    /// Nobody holds the item but, perhaps, the writer's own root.
+    fn not_locked(&self) -> Condition {
+        match &self.own_lock {
+            Some(holder) => Condition::Any(vec![lock::free(), lock::held_by(holder)]),
+            None => lock::free(),
+        }
     }
 
     /// The conditions on which a head takes a mark.
@@ -310,6 +318,9 @@ impl Item<'_> {
     }
 
     fn lock_of_others(&self, row: &Row) -> Result<Option<Lock>> {
+        if weakness::is(Weakness::PlainWriteIgnoresLock) {
+            return Ok(None);
+        }
         Ok(Lock::of(row)?.filter(|lock| Some(&lock.holder) != self.own_lock.as_ref()))
     }
 

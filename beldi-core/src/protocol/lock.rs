@@ -31,6 +31,7 @@ use crate::protocol::layout::{self, item, lock as field};
 use crate::protocol::txn::{Fate, Txn};
 use crate::store::{Compare, Condition, DUE_ORDER, DUE_SHARD, Row, StoreError, Update, Updated};
 use crate::value::Value;
+use crate::weakness::{self, Weakness};
 
 /// What stands in the head of an item that somebody holds.
 #[derive(Clone, Debug, PartialEq)]
@@ -137,13 +138,20 @@ pub(crate) async fn acquire(item: &Item<'_>, txn: &Txn, now: u64) -> Result<Acqu
     let mark = layout::mark(txn.id);
     let mut searched = None;
     loop {
+        if weakness::is(Weakness::NoLocks) {
+            let row = daal::read(item.store, item.table, item.key).await?;
+            return Ok(Acquired::Held(daal::value_of(row)));
+        }
         let decided = Condition::compares(&*mark, Compare::Less, txn.retry);
-        let when = vec![
+        let mut when = vec![
             Condition::Any(vec![free(), held_by(&holder)]),
             Condition::Any(vec![Condition::absent(&*mark), decided]),
             absent_or(item::FENCE, Compare::LessOrEqual, txn.id.epoch()),
             not_in_older_rows(txn.id.epoch(), searched),
         ];
+        if weakness::is(Weakness::NoTombstone) {
+            when.truncate(1);
+        }
         let update = locking(item, when, &holder, now);
         let row = match item.send(&update).await? {
             Updated::Applied(row) => return Ok(Acquired::Held(daal::value_of(row))),
@@ -185,7 +193,12 @@ pub(crate) async fn settle(item: &Item<'_>, txn: &Txn, fate: &Fate) -> Result<()
             true => Condition::exists(&*mark),
             false => Condition::absent(&*mark),
         };
-        let when = vec![held_by(&holder), tombstone, item.has_room()];
+        let mut when = vec![held_by(&holder), tombstone, item.has_room()];
+        if weakness::is(Weakness::NoLocks) {
+            when.remove(0);
+        } else if weakness::is(Weakness::SettleUnlocked) {
+            when.truncate(0);
+        }
         let update = freeing(when).set(&*mark, txn.retry);
         let update = update.add(item::MARKS, i64::from(!marked_before));
         let update = match fate {

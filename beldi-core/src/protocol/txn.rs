@@ -41,6 +41,7 @@ use crate::store::{
     Condition, DUE_ORDER, DUE_SHARD, Result, Row, Store, StoreError, Update, Updated,
 };
 use crate::value::Value;
+use crate::weakness::{self, Weakness};
 
 /// One try of a transaction, as its locks name it.
 #[derive(Clone, Debug, PartialEq)]
@@ -128,7 +129,7 @@ pub(crate) struct Decided {
 #[derive(Debug)]
 pub(crate) enum Put {
     Mine,
-    Theirs(Decision),
+    Theirs(Box<Decision>),
 }
 
 /// Decides a try, unless it is decided.
@@ -141,7 +142,7 @@ pub(crate) async fn decide(store: &dyn Store, root: &str, decision: &Decision) -
     if row.text(attr::BY) == Some(&*decision.by) {
         return Ok(Put::Mine);
     }
-    Ok(Put::Theirs(Decision::read(root, decision.retry, &row)?))
+    Ok(Put::Theirs(Box::new(Decision::read(root, decision.retry, &row)?)))
 }
 
 /// The decision on a try, if there is one; with `abort`, the name of who wants to know, there is.
@@ -154,7 +155,7 @@ pub(crate) async fn find(
         let abort = Decision::abort(txn, by);
         return Ok(Some(match decide(store, &txn.root, &abort).await? {
             Put::Mine => abort,
-            Put::Theirs(decision) => decision,
+            Put::Theirs(decision) => *decision,
         }));
     }
     let row = store.get(&layout::decision_row(&txn.root, txn.id, txn.retry)).await?;
@@ -175,6 +176,9 @@ pub(crate) async fn current(
     row: Row,
 ) -> Result<(Option<Value>, u64)> {
     let version = daal::version_of(&row);
+    if weakness::is(Weakness::ReaderIgnoresDecision) {
+        return Ok((daal::value_of(row), version));
+    }
     if let Some(Lock { holder: Holder::Txn(txn), .. }) = Lock::of(&row)? {
         let outcome = decisions.outcome(&txn, false).await?;
         if let Some(Fate::Write(value)) = outcome.map(|outcome| outcome.fate(txn.id, table, key)) {
@@ -212,7 +216,11 @@ impl Decision {
     }
 
     fn update(&self, root: &str) -> Result<Update> {
-        let mut update = Update::when(Condition::absent(attr::OUTCOME))
+        let undecided = match weakness::is(Weakness::UnconditionalDecision) {
+            true => Condition::always(),
+            false => Condition::absent(attr::OUTCOME),
+        };
+        let mut update = Update::when(undecided)
             .set(attr::OUTCOME, if self.commit { COMMIT } else { ABORT })
             .set(attr::TXN, self.txn.to_string())
             .set(attr::BY, &*self.by);

@@ -204,6 +204,8 @@ where
                 });
                 let outcome = self.to_its_end(&world, order).await;
                 tokio::time::sleep(AT_LAST * 2).await;
+                // What came late may have left work for the collectors of whoever is there then.
+                while world.new_host().settle().await.is_err() {}
                 (self.check)(&world, outcome);
             });
         });

@@ -19,6 +19,7 @@ mod outside;
 mod raw;
 mod world;
 
+pub use crate::weakness::Weakness;
 pub use everywhere::Visited;
 pub use explore::{Explored, explore};
 pub use faulty::{Counts, Fault, FaultyStore, Gate, Request, RequestKind};

@@ -16,6 +16,7 @@ use crate::protocol::send;
 use crate::protocol::txn::{self, Decided, Decision, ItemKey, Outcome, Put, Txn};
 use crate::store::{MAX_ROW, StoreError};
 use crate::value::Value;
+use crate::weakness::{self, Weakness};
 
 /// Whether a block commits, and its result, encoded.
 pub(crate) type Ending = Result<(bool, Value), Reason>;
@@ -76,6 +77,9 @@ impl Step {
     {
         let what = What::new(Kind::Txn, &[]);
         if let Some(result) = self.recall(&what)? {
+            if weakness::is(Weakness::DecisionWithoutResult) {
+                return self.ending(block(self.branch(0))).await;
+            }
             return Ok(result);
         }
         self.may_have_effects(&what)?;
@@ -136,6 +140,9 @@ impl Step {
             root: attempt.registration_to_carry(),
         };
         small_enough(&decision)?;
+        if weakness::is(Weakness::ReleaseBeforeDecision) {
+            attempt.service.apply(&transaction.txn.root, &decision).await?;
+        }
         match txn::decide(&attempt.service.store, &transaction.txn.root, &decision).await? {
             Put::Mine => {
                 attempt.decided(decision);
@@ -197,10 +204,15 @@ impl Attempt {
     /// ended for good by another attempt.
     pub(crate) async fn abort(&self, transaction: &Transaction) -> Result<bool, StoreError> {
         let txn = &transaction.txn;
+        if weakness::is(Weakness::DieWithoutAbort) {
+            let nothing = Outcome::default();
+            self.service.settle_all(txn, &nothing, transaction.touched()).await?;
+            return Ok(true);
+        }
         let abort = Decision::abort(txn, &self.by);
         let decision = match txn::decide(&self.service.store, &txn.root, &abort).await? {
             Put::Mine => abort,
-            Put::Theirs(theirs) => theirs,
+            Put::Theirs(theirs) => *theirs,
         };
         self.service.settle_all(txn, &decision.outcome(), transaction.touched()).await?;
         Ok(decision.step.is_none())

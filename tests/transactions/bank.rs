@@ -1,0 +1,106 @@
+//! A bank: transfers between accounts, alone and nested, in one SSF and across several.
+
+use beldi::testing::{World, explore, in_virtual_time};
+use beldi::{App, Table};
+use serde::{Deserialize, Serialize};
+
+use super::assert_unlocked;
+
+const ACCOUNTS: Table<str, u64> = Table::new("accounts");
+const LEDGER: Table<str, u64> = Table::new("ledger");
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+struct Transfer {
+    from: String,
+    to: String,
+    amount: u64,
+}
+
+#[derive(Debug, PartialEq, Serialize, Deserialize)]
+struct NoFunds;
+
+#[beldi::ssf]
+async fn withdraw((account, amount): (String, u64)) -> Result<u64, NoFunds> {
+    let balance = ACCOUNTS.get(&account).await.unwrap_or(0);
+    let left = balance.checked_sub(amount).ok_or(NoFunds)?;
+    ACCOUNTS.put(&account, &left).await;
+    Ok(left)
+}
+
+#[beldi::ssf]
+async fn deposit((account, amount): (String, u64)) {
+    ACCOUNTS.update(&account, |balance| *balance = Some(balance.unwrap_or(0) + amount)).await;
+}
+
+#[beldi::ssf]
+async fn book(account: String) {
+    LEDGER.update(&account, |entries| *entries = Some(entries.unwrap_or(0) + 1)).await;
+}
+
+/// Takes the money first, so that an abort has something to take back.
+#[beldi::ssf]
+async fn transfer(transfer: Transfer) -> Result<u64, NoFunds> {
+    beldi::txn(async {
+        let Transfer { from, to, amount } = transfer;
+        deposit((to, amount)).await;
+        let left = withdraw((from.clone(), amount)).await?;
+        book(from).send().await;
+        Ok(left)
+    })
+    .await
+}
+
+fn bank() -> App {
+    App::new("bank").ssf(withdraw).ssf(deposit).ssf(book).ssf(transfer)
+}
+
+fn world() -> World {
+    World::new(bank()).row(ACCOUNTS, "ann", &10).row(ACCOUNTS, "ben", &5)
+}
+
+fn of(from: &str, to: &str, amount: u64) -> Transfer {
+    Transfer { from: from.into(), to: to.into(), amount }
+}
+
+/// One transfer that goes through and one that does not.
+async fn two_transfers(world: &World) -> (Result<u64, NoFunds>, Result<u64, NoFunds>) {
+    let first = world.call(transfer(of("ann", "ben", 3))).key("one").await.unwrap();
+    let second = world.call(transfer(of("ann", "ben", 30))).key("two").await.unwrap();
+    (first, second)
+}
+
+fn check(world: &World, outcome: (Result<u64, NoFunds>, Result<u64, NoFunds>)) {
+    assert_eq!(outcome, (Ok(7), Err(NoFunds)));
+    assert_eq!(world.peek(ACCOUNTS, "ann"), Some(7));
+    assert_eq!(world.peek(ACCOUNTS, "ben"), Some(8));
+    assert_eq!(world.peek(LEDGER, "ann"), Some(1), "a send begins with the commit, once");
+    assert_unlocked(world);
+}
+
+#[test]
+fn a_transfer_happens_whole_or_not_at_all() {
+    in_virtual_time(async {
+        let world = world();
+        let outcome = two_transfers(&world).await;
+        world.settle().await.unwrap();
+        check(&world, outcome);
+    });
+}
+
+#[test]
+fn a_crash_at_every_request_loses_nothing() {
+    let visited = World::crash_everywhere(world, two_transfers, check);
+    println!("{visited}");
+}
+
+#[test]
+fn a_second_attempt_at_every_request_changes_nothing() {
+    let visited = World::second_attempt_everywhere(world, two_transfers, check);
+    println!("{visited}");
+}
+
+#[test]
+fn random_schedules_conserve_the_money() {
+    let explored = explore(0..300, world, two_transfers, check);
+    println!("{explored}");
+}
