@@ -2,6 +2,7 @@
 //! money conserved, no lock left.
 
 mod bank;
+mod federation;
 
 use beldi::testing::World;
 

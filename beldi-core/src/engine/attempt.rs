@@ -111,6 +111,7 @@ pub(crate) struct Attempt {
     pub(crate) journal: Journal,
     /// Runs without any guarantee, for comparison.
     pub(super) raw: bool,
+    takes_part: bool,
     /// Whether an attempt before this one may have left locks.
     resumed: bool,
     /// The transactions begun and not decided in this run.
@@ -138,6 +139,7 @@ impl Attempt {
             intent,
             journal,
             raw: false,
+            takes_part: false,
             resumed,
             open: Mutex::default(),
             held: Mutex::default(),
@@ -199,6 +201,16 @@ impl Attempt {
         let intent = Intent { next: self.service.lease(), ..self.intent.clone() };
         self.send_registration(&intent, first).await?;
         Ok(first.is_some())
+    }
+
+    /// A run of a callee that takes part in another service's transaction: it has no journal, for
+    /// its prepare record says all.
+    pub(crate) fn taking_part(service: Arc<Service>, begin: Begin) -> Self {
+        Self { takes_part: true, ..Self::new(service, begin) }
+    }
+
+    pub(crate) fn takes_part(&self) -> bool {
+        self.takes_part
     }
 
     /// Notes why the run has to end. The first reason stays.

@@ -117,6 +117,9 @@ impl Instance {
     }
 
     async fn flush(&self, at: &Path, register: bool) -> Result<(), Stop> {
+        if self.attempt.takes_part() {
+            return Ok(());
+        }
         let mut next_slot = self.next_slot.lock().await;
         if self.attempt.is_stopped() {
             return pending().await;

@@ -10,6 +10,7 @@
 //! Nothing here knows a user's type; values, names, keys and paths only.
 
 mod attempt;
+mod federation;
 mod instance;
 mod locks;
 mod ops;
@@ -24,6 +25,7 @@ mod txn;
 mod what;
 
 pub(crate) use attempt::{Attempt, Registration, Stop};
+pub(crate) use federation::{Declined, Ended as TxnEnded, Errand, Peer};
 pub(crate) use instance::Instance;
 pub(crate) use ops::{Step, Write};
 #[cfg(feature = "testing")]

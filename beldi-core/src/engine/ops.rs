@@ -405,6 +405,11 @@ impl Step {
         self.instance.attempt.is_raw()
     }
 
+    /// Whether this step is taken in the service of that name.
+    pub(crate) fn is_in(&self, service: &str) -> bool {
+        self.service().name == service
+    }
+
     pub(super) fn service(&self) -> &Service {
         &self.instance.attempt.service
     }

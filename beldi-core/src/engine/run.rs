@@ -29,6 +29,8 @@ pub(crate) struct Request {
     pub(crate) key: String,
     /// Whether the asker chose the key: then the reply is recorded even if nothing was changed.
     pub(crate) explicit: bool,
+    /// Whether the result is kept even if the SSF only reads: another service relies on it.
+    pub(crate) kept: bool,
     pub(crate) ssf: String,
     pub(crate) input: Value,
 }
@@ -51,7 +53,7 @@ pub(crate) async fn run_fresh(service: &Arc<Service>, request: &Request) -> Resu
     let handler = service.handler(&request.ssf)?;
     let intent = service.new_intent(request.key.clone(), handler, request.input.clone());
     let intent = Intent { attempts: 1, next: service.lease(), ..intent };
-    let run = Run { service, handler, explicit: request.explicit };
+    let run = Run { service, handler, explicit: request.explicit, kept: request.kept };
     let journal = Journal::default();
     Ok(run.until_ended(Begin { intent, registered: false, resumed: false, journal }).await)
 }
@@ -80,7 +82,7 @@ pub(crate) async fn run_registered(
         (claimed?, loaded?.journal)
     };
     let Some(intent) = claimed else { return Ok(None) };
-    let run = Run { service, handler, explicit: true };
+    let run = Run { service, handler, explicit: true, kept: true };
     let resumed = intent.attempts > 1;
     Ok(Some(run.until_ended(Begin { intent, registered: true, resumed, journal }).await))
 }
@@ -89,6 +91,7 @@ struct Run<'a> {
     service: &'a Arc<Service>,
     handler: &'a Handler,
     explicit: bool,
+    kept: bool,
 }
 
 impl Run<'_> {
@@ -183,7 +186,8 @@ impl Run<'_> {
         attempt: &Attempt,
         result: Value,
     ) -> Result<(Value, Option<Rest>), Stop> {
-        if self.handler.read_only || !self.explicit {
+        let relied_on = self.kept || (self.explicit && !self.handler.read_only);
+        if !relied_on {
             return Ok((result, None));
         }
         let done = Intent { state: State::Done(result.clone()), ..attempt.intent.clone() };

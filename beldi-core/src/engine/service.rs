@@ -7,6 +7,7 @@ use std::sync::Arc;
 use futures_util::future::BoxFuture;
 use tokio::sync::{Semaphore, SemaphorePermit, mpsc};
 
+use super::federation::Peers;
 use super::patient::Patient;
 use super::tasks::Tasks;
 use crate::error::{Error, InputError, Reason};
@@ -46,6 +47,7 @@ pub(crate) struct Service {
     pub(crate) permits: Arc<Semaphore>,
     /// What runs beside the requests, and ends with the host.
     pub(crate) tasks: Tasks,
+    pub(crate) peers: Peers,
     handlers: BTreeMap<&'static str, Handler>,
     compatible: BTreeSet<(String, u64)>,
     /// Request keys of roots this host has registered and not begun: a hint to the host's runner.
@@ -80,6 +82,7 @@ impl Service {
             limits: parts.limits,
             permits: Arc::new(Semaphore::new(permits.min(Semaphore::MAX_PERMITS))),
             tasks: Tasks::default(),
+            peers: Peers::default(),
             handlers: parts.handlers,
             compatible: parts.compatible,
             registered,
@@ -166,6 +169,9 @@ impl Decisions for Service {
         abort: bool,
     ) -> BoxFuture<'a, Result<Option<Outcome>, StoreError>> {
         Box::pin(async move {
+            if txn.service != self.name {
+                return self.ask_coordinator(txn, abort).await;
+            }
             let by = abort.then(|| self.nonce());
             let decision = txn::find(&self.store, txn, by.as_deref()).await?;
             Ok(decision.map(|decision| decision.outcome()))

@@ -124,7 +124,7 @@ pub(crate) fn request(
     if key.is_empty() || key.len() > MAX_REQUEST_KEY || key.starts_with('~') {
         return Err(Error::BadKey { key });
     }
-    Ok(Request { key, explicit, ssf: ssf.to_owned(), input })
+    Ok(Request { key, explicit, kept: false, ssf: ssf.to_owned(), input })
 }
 
 /// Runs the request until there is a result, or time is up. Writes the finish after returning.

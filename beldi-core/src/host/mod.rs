@@ -3,6 +3,7 @@
 mod call;
 #[cfg(feature = "embedded")]
 mod http;
+mod peer;
 mod runner;
 mod status;
 
@@ -18,6 +19,8 @@ pub use call::{HostCall, HostSend};
 pub(crate) use call::{answer, request};
 #[cfg(feature = "embedded")]
 pub(crate) use http::{escaped, listen, stop};
+#[cfg(feature = "testing")]
+pub(crate) use peer::connect;
 #[cfg(feature = "testing")]
 pub(crate) use runner::begin;
 pub use status::{InstanceState, InstanceStatus};
@@ -84,6 +87,56 @@ impl Host {
     /// is stored, and gives its key. See [`instance`](Host::instance).
     pub fn send<S: Ssf>(&self, call: Sending<S>) -> HostSend<'_, S> {
         HostSend::new(self, call)
+    }
+
+    /// Lets the SSFs of this service and of another owner's call each other, also in transactions.
+    ///
+    /// Each keeps its own store, which nobody else writes, and its own collectors. Outside of a
+    /// transaction a callee runs under a key of its own and its service keeps the result; inside it
+    /// takes part, and commits or aborts with the rest.
+    ///
+    /// ```
+    /// use beldi::{App, Table, store::MemoryStore};
+    ///
+    /// const ACCOUNTS: Table<str, u32> = Table::new("accounts");
+    /// const ORDERS: Table<str, u32> = Table::new("orders");
+    ///
+    /// /// What the payment service has.
+    /// mod payments {
+    ///     #[beldi::ssf]
+    ///     pub async fn charge((account, amount): (String, u32)) -> Result<u32, String> {
+    ///         let balance = super::ACCOUNTS.get(&account).await.unwrap_or(50);
+    ///         let left = balance.checked_sub(amount).ok_or("no funds")?;
+    ///         super::ACCOUNTS.put(&account, &left).await;
+    ///         Ok(left)
+    ///     }
+    /// }
+    ///
+    /// /// What the shop knows of it.
+    /// #[beldi::ssf(service = "payments")]
+    /// async fn charge(order: (String, u32)) -> Result<u32, String>;
+    ///
+    /// #[beldi::ssf]
+    /// async fn order(account: String) -> Result<u32, String> {
+    ///     beldi::txn(async {
+    ///         ORDERS.put(&account, &1).await;
+    ///         charge((account, 30)).await
+    ///     })
+    ///     .await
+    /// }
+    ///
+    /// # fn main() {
+    /// # beldi::testing::in_virtual_time(async {
+    /// let payments = App::new("payments").ssf(payments::charge).open(MemoryStore::new())?;
+    /// let shop = App::new("shop").ssf(order).open(MemoryStore::new())?;
+    /// shop.connect(&payments);
+    /// assert_eq!(shop.call(order("ann".into())).await?, Ok(20));
+    /// assert!(shop.call(order("ann".into())).await?.is_err()); // neither charged nor ordered
+    /// # Ok::<(), beldi::Error>(()) }).unwrap();
+    /// # }
+    /// ```
+    pub fn connect(&self, other: &Self) {
+        peer::connect(&self.service, &other.service);
     }
 
     /// How far the instance with this request key is.

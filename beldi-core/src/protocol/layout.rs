@@ -161,6 +161,30 @@ pub(crate) fn parse_slot(sort: &str) -> Option<(Id, u32)> {
     Some((Id::parse(instance)?, number.parse().ok()?))
 }
 
+/// Attributes of a prepare record.
+pub(crate) mod prepare {
+    /// The run that put it.
+    pub(crate) const BY: &str = "by";
+    /// The items it would change: table, key and, unless it would delete, value.
+    pub(crate) const WRITES: &str = "writes";
+    /// The items it only read: table and key.
+    pub(crate) const READS: &str = "reads";
+    /// The roots it would begin.
+    pub(crate) const SENDS: &str = "sends";
+    /// What the callee returned.
+    pub(crate) const RESULT: &str = "result";
+}
+
+/// What one callee has prepared for a try of another service's transaction.
+pub(crate) fn prepare_row(txn: Id, retry: u32, callee: Id) -> Key {
+    Key::new(prepare_partition(txn, retry), callee.to_string())
+}
+
+/// Everything prepared here for a try of another service's transaction.
+pub(crate) fn prepare_partition(txn: Id, retry: u32) -> String {
+    format!("prepare/{txn}/{retry:08}")
+}
+
 /// The decision on one try of a transaction. Its name has no epoch: runs of one root that began
 /// under different ones compete for the same row.
 pub(crate) fn decision_row(request_key: &str, txn: Id, retry: u32) -> Key {

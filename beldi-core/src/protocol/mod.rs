@@ -8,6 +8,7 @@
 //! | [`intent`] | registered before the first effect | a root that changed anything will finish, and has one result |
 //! | [`txn`] | one decision a try | a transaction happens whole or not at all, and nobody sees half of it |
 //! | [`lock`] | a lock names its holder | whoever meets it can tell what becomes of the item |
+//! | [`prepare`] | the first record of a callee counts | a service takes part in another's transaction |
 //! | [`send`] | put-if-absent of the receiver's intent | a send starts its receiver once |
 //!
 //! Names such as P1 or (e) are the conditions of `docs/bounds.md`.
@@ -23,6 +24,7 @@ pub(crate) mod intent;
 pub(crate) mod journal;
 pub(crate) mod layout;
 pub(crate) mod lock;
+pub(crate) mod prepare;
 pub(crate) mod raw;
 pub(crate) mod send;
 pub(crate) mod txn;

@@ -71,6 +71,8 @@ pub(crate) struct Outcome {
     /// The transaction, if it committed.
     pub(crate) committed: Option<Id>,
     pub(crate) writes: BTreeMap<ItemKey, Option<Value>>,
+    /// Whether the transaction is over; otherwise it is tried again.
+    pub(crate) for_good: bool,
 }
 
 impl Outcome {
@@ -207,7 +209,11 @@ impl Decision {
 
     /// What it does to items.
     pub(crate) fn outcome(&self) -> Outcome {
-        Outcome { committed: self.commit.then_some(self.txn), writes: self.writes.clone() }
+        Outcome {
+            committed: self.commit.then_some(self.txn),
+            writes: self.writes.clone(),
+            for_good: self.step.is_some(),
+        }
     }
 
     /// The items it concerns.
@@ -274,13 +280,12 @@ impl Decision {
             }
         };
         let root = row.get(attr::ROOT).map(|root| Intent::from_value(root).ok());
-        let write = |value| Some((item_key(value)?, value.field("value").cloned()));
         Some(Self {
             txn: Id::parse(row.text(attr::TXN)?)?,
             retry,
             commit: row.text(attr::OUTCOME)? == COMMIT,
             by: row.text(attr::BY)?.to_owned(),
-            writes: list(attr::WRITES).iter().map(write).collect::<Option<_>>()?,
+            writes: list(attr::WRITES).iter().map(read_write).collect::<Option<_>>()?,
             reads: list(attr::READS).iter().map(item_key).collect::<Option<_>>()?,
             sends: list(attr::SENDS)
                 .iter()
@@ -330,4 +335,9 @@ pub(super) fn written((item, value): (&ItemKey, &Option<Value>)) -> Value {
 pub(super) fn item_key(value: &Value) -> Option<ItemKey> {
     let text = |name| value.field(name).and_then(Value::as_text).map(str::to_owned);
     Some((text("table")?, text("key")?))
+}
+
+/// Reads what [`written`] made.
+pub(super) fn read_write(value: &Value) -> Option<(ItemKey, Option<Value>)> {
+    Some((item_key(value)?, value.field("value").cloned()))
 }

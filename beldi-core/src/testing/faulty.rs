@@ -198,6 +198,12 @@ impl FaultyStore {
         Self { dead: Arc::default(), died: watch::Sender::new(false), ..self.clone() }
     }
 
+    /// Another store on the same host: script, counters, latency and death are shared.
+    #[must_use]
+    pub fn beside(&self, inner: impl Store) -> Self {
+        Self { inner: Arc::new(inner), ..self.clone() }
+    }
+
     /// Decides on every request from now on.
     ///
     /// ```

@@ -64,6 +64,8 @@ pub struct World {
     service: Arc<Service>,
     /// Calls without a key of their own are numbered, so that a repeated client repeats its keys.
     calls: AtomicU32,
+    /// Services of other owners, on the same hosts.
+    others: Vec<World>,
 }
 
 impl World {
@@ -80,15 +82,76 @@ impl World {
         let parts = app.into_parts().expect("an app with distinct names");
         let rows = Arc::new(MemoryStore::new());
         let store = FaultyStore::new(Arc::clone(&rows));
-        Self::with_host(parts, rows, Arc::new(VirtualOutside::new(0)), store)
+        Self::with_host(parts, rows, Arc::new(VirtualOutside::new(0)), store, Vec::new())
     }
 
     /// The same world through a new host: a restart, if this one is dead, and a second host beside
     /// it otherwise.
     #[must_use]
     pub fn new_host(&self) -> Self {
+        let store = self.store.new_host();
+        let others =
+            self.others.iter().map(|other| other.on(store.beside(Arc::clone(&other.rows))));
         let (rows, outside) = (Arc::clone(&self.rows), Arc::clone(&self.outside));
-        Self::with_host(self.parts.clone(), rows, outside, self.store.new_host())
+        let others = others.collect();
+        Self::with_host(self.parts.clone(), rows, outside, store, others)
+    }
+
+    fn on(&self, store: FaultyStore) -> Self {
+        let (rows, outside) = (Arc::clone(&self.rows), Arc::clone(&self.outside));
+        Self::with_host(self.parts.clone(), rows, outside, store, Vec::new())
+    }
+
+    /// Adds the service of another owner, with a store of its own, on the same hosts: what crashes
+    /// takes both. They can call each other, also in transactions.
+    ///
+    /// ```
+    /// use beldi::testing::{World, in_virtual_time};
+    /// use beldi::{App, Table};
+    ///
+    /// const BALANCES: Table<str, u32> = Table::new("balances");
+    ///
+    /// mod payments {
+    ///     #[beldi::ssf]
+    ///     pub async fn charge(amount: u32) {
+    ///         super::BALANCES.update("ann", |left| *left = left.map(|left| left - amount)).await;
+    ///     }
+    /// }
+    ///
+    /// #[beldi::ssf(service = "payments")]
+    /// async fn charge(amount: u32);
+    ///
+    /// #[beldi::ssf]
+    /// async fn order(amount: u32) {
+    ///     charge(amount).await;
+    /// }
+    ///
+    /// # fn main() {
+    /// in_virtual_time(async {
+    ///     let payments = World::new(App::new("payments").ssf(payments::charge));
+    ///     let payments = payments.row(BALANCES, "ann", &50);
+    ///     let shop = World::new(App::new("shop").ssf(order)).with(payments);
+    ///     shop.call(order(30)).await.unwrap();
+    ///     shop.settle().await.unwrap();
+    ///     assert_eq!(shop.service("payments").peek(BALANCES, "ann"), Some(20));
+    /// });
+    /// # }
+    /// ```
+    #[must_use]
+    pub fn with(self, other: Self) -> Self {
+        let Self { parts, rows, outside, store, mut others, .. } = self;
+        others.push(other);
+        Self::with_host(parts, rows, outside, store, others).new_host()
+    }
+
+    /// The service of another owner that was [added](World::with).
+    ///
+    /// # Panics
+    ///
+    /// If there is none of that name.
+    pub fn service(&self, name: &str) -> &Self {
+        #[expect(clippy::expect_used, reason = "a test cannot go on without")]
+        self.others.iter().find(|other| other.parts.name == name).expect("a service that was added")
     }
 
     /// The same world through a host with another build of the app, as after a deployment.
@@ -139,7 +202,7 @@ impl World {
         #[expect(clippy::expect_used, reason = "a test cannot go on without")]
         let parts = app.into_parts().expect("an app with distinct names");
         let (rows, outside) = (Arc::clone(&self.rows), Arc::clone(&self.outside));
-        Self::with_host(parts, rows, outside, self.store.new_host())
+        Self::with_host(parts, rows, outside, self.store.new_host(), Vec::new())
     }
 
     fn with_host(
@@ -147,11 +210,15 @@ impl World {
         rows: Arc<MemoryStore>,
         outside: Arc<VirtualOutside>,
         store: FaultyStore,
+        others: Vec<Self>,
     ) -> Self {
         let door: Arc<dyn Outside> = Arc::clone(&outside) as Arc<dyn Outside>;
         // Nobody listens for what is to begin: `settle` finds it.
         let (service, _) = Service::new(parts.clone(), Arc::new(store.clone()), door);
-        Self { parts, rows, outside, store, service, calls: AtomicU32::new(0) }
+        for other in &others {
+            host::connect(&service, &other.service);
+        }
+        Self { parts, rows, outside, store, service, calls: AtomicU32::new(0), others }
     }
 
     /// Puts a row before anything runs.
@@ -230,18 +297,20 @@ impl World {
     ///
     /// The store's, if it gives up.
     pub async fn settle(&self) -> Result<()> {
-        let service = &self.service;
+        let services: Vec<_> =
+            [&self.service].into_iter().chain(self.others.iter().map(|o| &o.service)).collect();
         loop {
-            let found = find(service, usize::MAX, Leases::Hold).await?;
-            join_all(found.overdue.iter().map(|intent| host::begin(service, intent))).await;
-            let locks = collector::lock::settle(service).await?;
-            match [found.earliest, locks.earliest].into_iter().flatten().min() {
-                Some(time) if found.overdue.is_empty() => {
-                    let wait = time.saturating_sub(service.outside.now()) + 1;
-                    service.outside.sleep(Duration::from_millis(wait)).await;
+            let looks = join_all(services.iter().map(|service| look(service))).await;
+            let looks = looks.into_iter().collect::<Result<Vec<_>>>()?;
+            if looks.iter().any(|look| look.began) {
+                continue;
+            }
+            match looks.iter().filter_map(|look| look.earliest).min() {
+                Some(time) => {
+                    let wait = time.saturating_sub(self.service.outside.now()) + 1;
+                    self.service.outside.sleep(Duration::from_millis(wait)).await;
                 }
-                None if found.overdue.is_empty() => return Ok(()),
-                _ => {}
+                None => return Ok(()),
             }
         }
     }
@@ -321,6 +390,21 @@ impl<'w, S: Ssf> IntoFuture for WorldCall<'w, S> {
             Call::<S>::decoded_output(output).map_err(Error::UnreadableOutput)
         })
     }
+}
+
+/// What one look of a service's collectors found.
+struct Look {
+    began: bool,
+    /// When the next thing comes due.
+    earliest: Option<u64>,
+}
+
+async fn look(service: &Arc<Service>) -> Result<Look> {
+    let found = find(service, usize::MAX, Leases::Hold).await?;
+    join_all(found.overdue.iter().map(|intent| host::begin(service, intent))).await;
+    let locks = collector::lock::settle(service).await?;
+    let earliest = [found.earliest, locks.earliest].into_iter().flatten().min();
+    Ok(Look { began: !found.overdue.is_empty(), earliest })
 }
 
 impl fmt::Debug for World {

@@ -1,5 +1,6 @@
 //! The transactional step: run the block in a try, decide, put in place what was decided.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -63,6 +64,7 @@ impl Step {
     where
         F: Future<Output = Ending> + Send,
     {
+        let _turn = outer.layer.nested.lock().await;
         let layer = Layer::over(&outer.layer);
         let within = Within { layer: Arc::clone(&layer), ..outer.clone() };
         let ending = block(self.branch(0).within(Context::Txn(within))).await;
@@ -189,9 +191,14 @@ impl Attempt {
     /// What is to be done now that another run or a rival has decided this try.
     fn lost(&self, transaction: &Arc<Transaction>, theirs: &Decision) -> Stop {
         let (service, outcome) = (Arc::clone(&self.service), theirs.outcome());
+        let outcome_for_good = outcome.for_good;
         let (txn, touched) = (transaction.txn.clone(), transaction.touched());
-        self.service.tasks.spawn(async move { service.settle_all(&txn, &outcome, touched).await });
-        if theirs.step.is_some() {
+        let (theirs, services) = (theirs.clone(), transaction.services());
+        self.service.tasks.spawn(async move {
+            service.settle_all(&txn, &outcome, touched).await?;
+            service.tell(&txn, &theirs, services).await
+        });
+        if outcome_for_good {
             return Stop::Adopt;
         }
         Stop::Retry(Box::new(Retry {
@@ -215,6 +222,8 @@ impl Attempt {
             Put::Theirs(theirs) => *theirs,
         };
         self.service.settle_all(txn, &decision.outcome(), transaction.touched()).await?;
+        let services = transaction.services();
+        self.service.tell(txn, &decision, services).await?;
         Ok(decision.step.is_none())
     }
 }
@@ -252,7 +261,10 @@ impl Service {
         let (settled, sent) =
             futures_util::future::join(self.settle_all(&txn, &outcome, items), try_join_all(sends))
                 .await;
-        settled.and(sent.map(drop))
+        settled.and(sent.map(drop))?;
+        let services: BTreeSet<_> =
+            decision.prepared.iter().map(|prepared| prepared.service.clone()).collect();
+        self.tell(&txn, decision, services).await
     }
 
     /// The wait before the next try, longer the more there were.

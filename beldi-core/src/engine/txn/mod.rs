@@ -16,6 +16,7 @@ pub(crate) use snapshot::Snapshot;
 pub(crate) use steps::Retry;
 pub(super) use steps::refuse;
 
+use crate::id::Id;
 use crate::protocol::intent::Intent;
 use crate::protocol::txn::{ItemKey, Prepared, Txn};
 use crate::value::Value;
@@ -38,6 +39,8 @@ pub(crate) struct Transaction {
     resumed: bool,
     /// Every item a lock was asked for, and its value once it is held.
     items: Mutex<BTreeMap<ItemKey, Option<Option<Value>>>>,
+    /// The services that were asked to take part.
+    services: Mutex<BTreeMap<String, Arc<tokio::sync::Mutex<()>>>>,
 }
 
 /// A place inside a transaction: nested ones have a layer each, over that of the one outside.
@@ -52,6 +55,8 @@ pub(crate) struct Within {
 pub(crate) struct Layer {
     outer: Option<Arc<Layer>>,
     staged: Mutex<Staged>,
+    /// Held by the nested transaction that runs: side by side they would not see each other.
+    nested: tokio::sync::Mutex<()>,
 }
 
 #[derive(Debug, Default)]
@@ -63,7 +68,8 @@ pub(crate) struct Staged {
 
 impl Transaction {
     pub(super) fn new(txn: Txn, begun: u64, resumed: bool) -> Self {
-        Self { txn, begun, resumed, items: Mutex::default() }
+        let (items, services) = (Mutex::default(), Mutex::default());
+        Self { txn, begun, resumed, items, services }
     }
 
     /// Notes that a lock is asked for; tells the value if the item is held already, otherwise how
@@ -84,7 +90,20 @@ impl Transaction {
     /// Whether it may hold an item beside this one, so that waiting could close a circle.
     pub(super) fn may_hold_beside(&self, table: &str, key: &str) -> bool {
         let mut items = self.items().clone().into_keys();
-        self.resumed || items.any(|item| (&*item.0, &*item.1) != (table, key))
+        let elsewhere = !self.services().is_empty();
+        self.resumed || elsewhere || items.any(|item| (&*item.0, &*item.1) != (table, key))
+    }
+
+    /// Notes that a service is asked to take part, which it can do for one callee at a time.
+    pub(super) fn take_part(&self, service: &str) -> Arc<tokio::sync::Mutex<()>> {
+        let mut services = self.services.lock().unwrap_or_else(PoisonError::into_inner);
+        Arc::clone(services.entry(service.to_owned()).or_default())
+    }
+
+    /// The services that were asked to take part.
+    pub(super) fn services(&self) -> Vec<String> {
+        let services = self.services.lock().unwrap_or_else(PoisonError::into_inner);
+        services.keys().cloned().collect()
     }
 
     /// All items it holds or may hold.
@@ -98,8 +117,8 @@ impl Transaction {
 }
 
 impl Layer {
-    fn over(outer: &Arc<Self>) -> Arc<Self> {
-        Arc::new(Self { outer: Some(Arc::clone(outer)), staged: Mutex::default() })
+    pub(super) fn over(outer: &Arc<Self>) -> Arc<Self> {
+        Arc::new(Self { outer: Some(Arc::clone(outer)), ..Self::default() })
     }
 
     /// What the transaction itself has made of an item.
@@ -121,6 +140,15 @@ impl Layer {
             prepared.iter_mut().for_each(|prepared| prepared.commit = false);
         }
         staged.prepared.extend(prepared);
+    }
+
+    /// What a service has prepared, in order.
+    pub(super) fn prepared(&self, service: &str) -> Vec<Id> {
+        let mut all = self.outer.as_ref().map_or_else(Vec::new, |outer| outer.prepared(service));
+        let staged = self.staged();
+        let counts = |prepared: &&Prepared| prepared.commit && prepared.service == service;
+        all.extend(staged.prepared.iter().filter(counts).map(|prepared| prepared.instance));
+        all
     }
 
     pub(crate) fn take(&self) -> Staged {

@@ -10,7 +10,7 @@ use crate::engine::{Step, Stop};
 use crate::error::Reason;
 use crate::protocol::layout::item as attr;
 use crate::protocol::lock::{self, Acquired};
-use crate::protocol::txn;
+use crate::protocol::txn::Decisions;
 use crate::store::{Condition, Row};
 use crate::value::Value;
 
@@ -37,8 +37,9 @@ impl Within {
         let (logged, locked) = join(logged, self.lock(step, table, key)).await;
         logged?;
         let value = locked?;
-        self.transaction.hold(item, value.clone());
-        Ok(value)
+        self.transaction.hold(item.clone(), value.clone());
+        // A branch beside this one may have written it meanwhile.
+        Ok(self.layer.find(&item).unwrap_or(value))
     }
 
     pub(in crate::engine) async fn get_many(
@@ -110,10 +111,10 @@ impl Within {
 
     /// What to do in a try that somebody else has ended.
     async fn superseded(&self, step: &Step, table: &str, key: &str) -> Result<Stop, Stop> {
-        let decision = txn::find(&step.service().store, &self.transaction.txn, None).await?;
-        Ok(match decision {
+        let outcome = step.service().outcome(&self.transaction.txn, false).await?;
+        Ok(match outcome {
             None => Stop::Collected,
-            Some(decision) if decision.step.is_some() => Stop::Adopt,
+            Some(outcome) if outcome.for_good => Stop::Adopt,
             Some(_) => {
                 let key = key.escape_debug();
                 Stop::Retry(Box::new(Retry {

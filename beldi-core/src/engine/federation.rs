@@ -1,0 +1,373 @@
+//! Other owners' services: how they are reached, and what they may ask.
+//!
+//! Services share nothing but calls. A call outside of a transaction runs there under a key that
+//! every attempt of the caller computes alike, and its result is kept there. Inside a transaction
+//! the callee takes part: it locks in its own store, and its **prepare record** is its vote.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::sync::{Arc, PoisonError, RwLock};
+
+use futures_util::future::{BoxFuture, try_join_all};
+
+use super::attempt::Begin;
+use super::ops::bug;
+use super::txn::{Context, Layer, Retry, Transaction, Within, refuse};
+use super::what::{What, digest};
+use super::{Attempt, Instance, Scope, Scoped, Service, Step, Stop};
+use crate::error::Reason;
+use crate::id::Id;
+use crate::path::Path;
+use crate::protocol::journal::{Journal, Kind};
+use crate::protocol::prepare::{self, Prepare};
+use crate::protocol::txn::{Decision, Outcome, Prepared, Txn};
+use crate::protocol::{send, txn};
+use crate::store::StoreError;
+use crate::value::Value;
+
+/// What one service asks another to run.
+#[derive(Clone, Debug)]
+pub(crate) struct Errand {
+    /// The id of the callee, which every attempt of the caller computes alike.
+    pub(crate) callee: Id,
+    pub(crate) ssf: String,
+    pub(crate) input: Value,
+}
+
+impl Errand {
+    /// The request key under which the callee runs in its service.
+    pub(crate) fn key(&self) -> String {
+        send::request_key(self.callee)
+    }
+}
+
+/// How a transaction ended, for a service that takes part.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Ended {
+    /// The transaction and the prepare records that count, in order; none if it aborted.
+    pub(crate) committed: Option<(Id, Vec<Id>)>,
+    /// Whether the transaction is over; otherwise it is tried again.
+    pub(crate) for_good: bool,
+}
+
+/// Why another service did not do what it was asked.
+#[derive(Debug)]
+pub(crate) enum Declined {
+    /// It does not answer, or not yet: the attempt is repeated.
+    Unavailable(String),
+    /// It cannot, and will not when it is asked again: a bug or a limit.
+    Refused(Reason),
+    /// It did not, this time: a failed attempt, or a callee that is parked.
+    Failed(Reason),
+    /// The try of the transaction has lost a race there.
+    GaveWay(Reason),
+    /// The transaction was decided meanwhile.
+    Decided,
+}
+
+/// Another owner's service, as this one reaches it.
+pub(crate) trait Peer: Send + Sync {
+    /// Runs the callee, once however often it is asked, and keeps its result.
+    fn call(&self, errand: Errand) -> BoxFuture<'_, Result<Value, Declined>>;
+
+    /// Runs the callee as part of a transaction, up to its prepare record. `before` names what the
+    /// same transaction has prepared there.
+    fn prepare(
+        &self,
+        errand: Errand,
+        txn: Txn,
+        before: Vec<Id>,
+    ) -> BoxFuture<'_, Result<Value, Declined>>;
+
+    /// How a transaction ended that the peer coordinates. With `abort` it has ended then.
+    fn ended(&self, txn: Txn, abort: bool) -> BoxFuture<'_, Result<Option<Ended>, StoreError>>;
+
+    /// Puts in place what a transaction has prepared there, or takes it back.
+    fn settle(&self, txn: Txn, ended: Ended) -> BoxFuture<'_, Result<(), StoreError>>;
+}
+
+/// The services this one can reach.
+#[derive(Default)]
+pub(crate) struct Peers(RwLock<BTreeMap<String, Arc<dyn Peer>>>);
+
+impl Peers {
+    pub(crate) fn add(&self, name: &str, peer: Arc<dyn Peer>) {
+        let mut peers = self.0.write().unwrap_or_else(PoisonError::into_inner);
+        peers.insert(name.to_owned(), peer);
+    }
+
+    fn find(&self, name: &str) -> Option<Arc<dyn Peer>> {
+        self.0.read().unwrap_or_else(PoisonError::into_inner).get(name).cloned()
+    }
+
+    /// The peer that coordinates a transaction or takes part in it.
+    fn of(&self, txn: &Txn, name: &str) -> Result<Arc<dyn Peer>, StoreError> {
+        self.find(name).ok_or_else(|| {
+            let root = txn.root.escape_debug();
+            StoreError::Unavailable(format!(
+                "no route to service `{name}`, to learn of or to end a transaction of `{root}` with it"
+            ))
+        })
+    }
+}
+
+impl fmt::Debug for Peers {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Peers").finish_non_exhaustive()
+    }
+}
+
+impl Step {
+    /// Calls an SSF of another service.
+    pub(crate) async fn call_service(
+        &self,
+        service: &str,
+        ssf: &str,
+        read_only: bool,
+        input: Value,
+    ) -> Value {
+        let what = What::new(Kind::Call, &[service, ssf, &digest(&input)]);
+        let errand = Errand {
+            callee: self.instance.id.callee(&self.path, &format!("{service}/{ssf}")),
+            ssf: ssf.to_owned(),
+            input,
+        };
+        let peer = self.or_stop(self.route(service, ssf)).await;
+        match &self.context {
+            Context::Snapshot(_) => {
+                let why =
+                    "a read-only transaction cannot see what another service has at that instant";
+                self.stop(refuse(&what.to_string(), why)).await
+            }
+            Context::Txn(within) => {
+                let prepared = self.prepare(within, &*peer, service, errand).await;
+                self.or_stop(prepared).await
+            }
+            Context::Plain if read_only => {
+                let call = async { peer.call(errand).await.map_err(|no| no.stop(None)) };
+                self.observe(&what, call).await
+            }
+            // Its service keeps the result, so the reply needs no log before the next effect.
+            Context::Plain => {
+                let call = async { peer.call(errand).await.map_err(|no| no.stop(None)) };
+                self.effect_on_row(&what, call).await
+            }
+        }
+    }
+
+    fn route(&self, service: &str, ssf: &str) -> Result<Arc<dyn Peer>, Stop> {
+        self.service().peers.find(service).ok_or_else(|| {
+            let text = format!(
+                "no route to service `{service}`, which has `{ssf}`: connect the two with `Host::connect`"
+            );
+            bug("no_route", text)
+        })
+    }
+
+    async fn prepare(
+        &self,
+        within: &Within,
+        peer: &dyn Peer,
+        service: &str,
+        errand: Errand,
+    ) -> Result<Value, Stop> {
+        if self.instance.attempt.takes_part() {
+            let why = "this service takes part in another's transaction, and cannot bring in a third: \
+                       let the one that began it call both";
+            return Err(refuse(&format!("`{service}` is called"), why));
+        }
+        self.instance.before_call(&self.path).await?;
+        let Within { transaction, layer } = within;
+        let turn = transaction.take_part(service);
+        // Each callee has to know what those before it have prepared there.
+        let _turn = turn.lock().await;
+        let (before, instance) = (layer.prepared(service), errand.callee);
+        let result = peer.prepare(errand, transaction.txn.clone(), before).await;
+        let result = result.map_err(|no| no.stop(Some(transaction)))?;
+        let service = service.to_owned();
+        layer.staged().prepared.push(Prepared { service, instance, commit: true });
+        Ok(result)
+    }
+}
+
+impl Declined {
+    fn stop(self, transaction: Option<&Arc<Transaction>>) -> Stop {
+        match self {
+            Self::Unavailable(why) => Stop::Halt(StoreError::Unavailable(why)),
+            Self::Refused(reason) => Stop::Park(reason),
+            Self::Failed(reason) => Stop::Fail(reason),
+            Self::GaveWay(reason) => {
+                Stop::Retry(Box::new(Retry { transaction: transaction.cloned(), reason }))
+            }
+            Self::Decided => Stop::Adopt,
+        }
+    }
+}
+
+impl Service {
+    /// Runs a callee as part of a transaction that another service coordinates.
+    pub(crate) async fn take_part(
+        self: &Arc<Self>,
+        errand: Errand,
+        txn: Txn,
+        before: Vec<Id>,
+    ) -> Result<Value, Declined> {
+        let handler = self.handler(&errand.ssf);
+        let handler = handler
+            .map_err(|error| Declined::Failed(Reason::new("unknown_ssf", error.to_string())))?;
+        let intent = self.new_intent(errand.key(), handler, errand.input.clone());
+        let epoch = txn.id.epoch();
+        let intent = crate::protocol::intent::Intent { epoch, ..intent };
+        let id = intent.instance(&self.name);
+        let journal = Journal::default();
+        let begin = Begin { intent, registered: false, resumed: true, journal };
+        let attempt = Arc::new(Attempt::taking_part(Arc::clone(self), begin));
+        // Locks elsewhere count: a transaction across services gives way to any older one.
+        let transaction = Arc::new(Transaction::new(txn.clone(), self.outside.now(), true));
+        let layer = Layer::default();
+        let records = prepare::find(&self.store, &txn, &before).await.map_err(unavailable)?;
+        for record in records {
+            layer.staged().writes.extend(record.writes);
+        }
+        let below = Arc::new(layer);
+        let layer = Layer::over(&below);
+        let within = Within { transaction: Arc::clone(&transaction), layer: Arc::clone(&layer) };
+        let run = async {
+            let instance = Arc::new(Instance::new(Arc::clone(&attempt), id, handler, 0)?);
+            let scope = Scope::new(instance, Path::default(), Context::Txn(within));
+            attempt.drive(Scoped::new(scope, (handler.run)(errand.input.clone()))).await
+        };
+        match run.await {
+            Ok(result) => {
+                let staged = layer.take();
+                let touched = transaction.touched();
+                let prepare = Prepare {
+                    instance: errand.callee,
+                    by: attempt.by.clone(),
+                    reads: touched
+                        .into_iter()
+                        .filter(|item| !staged.writes.contains_key(item))
+                        .collect(),
+                    writes: staged.writes,
+                    sends: staged.sends,
+                    result,
+                };
+                prepare::put(&self.store, &txn, &prepare).await.map_err(unavailable)
+            }
+            Err(stop) => Err(self.declined(&transaction, stop).await),
+        }
+    }
+
+    /// Why a callee did not come to its prepare record. What it locked is released once the
+    /// coordinator has aborted the try.
+    async fn declined(&self, transaction: &Transaction, stop: Stop) -> Declined {
+        let declined = match stop {
+            Stop::Retry(retry) => Declined::GaveWay(retry.reason),
+            Stop::Adopt | Stop::Collected => return Declined::Decided,
+            Stop::Halt(error) => return unavailable(error),
+            Stop::Park(reason) => Declined::Refused(reason),
+            Stop::Fail(reason) => Declined::Failed(reason),
+        };
+        let aborted = async {
+            let outcome = txn::Decisions::outcome(self, &transaction.txn, true).await?;
+            let outcome = outcome.unwrap_or_default();
+            self.settle_all(&transaction.txn, &outcome, transaction.touched()).await
+        };
+        if let Err(error) = aborted.await {
+            return unavailable(error);
+        }
+        declined
+    }
+
+    /// How a transaction ended that this service coordinates, for one that takes part.
+    pub(crate) async fn ended(
+        &self,
+        asker: &str,
+        txn: &Txn,
+        abort: bool,
+    ) -> Result<Option<Ended>, StoreError> {
+        let by = abort.then(|| self.nonce());
+        let decision = txn::find(&self.store, txn, by.as_deref()).await?;
+        Ok(decision.map(|decision| Ended::of(&decision, asker)))
+    }
+
+    /// How a transaction ended that another service coordinates, for the items of this one.
+    pub(super) async fn ask_coordinator(
+        &self,
+        txn: &Txn,
+        abort: bool,
+    ) -> Result<Option<Outcome>, StoreError> {
+        let peer = self.peers.of(txn, &txn.service)?;
+        let Some(ended) = peer.ended(txn.clone(), abort).await? else { return Ok(None) };
+        Ok(Some(self.outcome_of(txn, &ended).await?.0))
+    }
+
+    /// What an ended transaction does here, and everything it has prepared here.
+    async fn outcome_of(
+        &self,
+        txn: &Txn,
+        ended: &Ended,
+    ) -> Result<(Outcome, Vec<Prepare>), StoreError> {
+        let records = prepare::all(&self.store, txn).await?;
+        let mut outcome = Outcome { for_good: ended.for_good, ..Outcome::default() };
+        if let Some((committed, counting)) = &ended.committed {
+            outcome.committed = Some(*committed);
+            for instance in counting {
+                let record = records.iter().find(|record| record.instance == *instance);
+                outcome.writes.extend(record.into_iter().flat_map(|record| record.writes.clone()));
+            }
+        }
+        Ok((outcome, records))
+    }
+
+    /// Puts in place what a transaction has prepared here, or takes it back.
+    pub(crate) async fn settle_prepared(&self, txn: &Txn, ended: &Ended) -> Result<(), StoreError> {
+        let (outcome, records) = self.outcome_of(txn, ended).await?;
+        let counting = ended.committed.as_ref().map(|(_, counting)| counting);
+        let mut items = Vec::new();
+        for record in records {
+            items.extend(record.writes.into_keys().chain(record.reads));
+            if counting.is_some_and(|counting| counting.contains(&record.instance)) {
+                for receiver in record.sends {
+                    send::send(&self.store, &receiver).await?;
+                    self.announce(receiver.request_key);
+                }
+            }
+        }
+        items.sort();
+        items.dedup();
+        self.settle_all(txn, &outcome, items).await
+    }
+
+    /// Tells every service that takes part how a transaction ended.
+    pub(super) async fn tell(
+        &self,
+        txn: &Txn,
+        decision: &Decision,
+        services: impl IntoIterator<Item = String>,
+    ) -> Result<(), StoreError> {
+        let tell = services.into_iter().map(async |service| {
+            let peer = self.peers.of(txn, &service)?;
+            peer.settle(txn.clone(), Ended::of(decision, &service)).await
+        });
+        try_join_all(tell).await.map(drop)
+    }
+}
+
+impl Ended {
+    fn of(decision: &Decision, service: &str) -> Self {
+        let counts = |prepared: &&Prepared| prepared.commit && prepared.service == service;
+        let counting = decision.prepared.iter().filter(counts);
+        let counting = counting.map(|prepared| prepared.instance).collect();
+        let committed = decision.commit.then_some((decision.txn, counting));
+        Self { committed, for_good: decision.step.is_some() }
+    }
+}
+
+fn unavailable(error: StoreError) -> Declined {
+    match Stop::from(error) {
+        Stop::Park(reason) => Declined::Refused(reason),
+        Stop::Halt(error) => Declined::Unavailable(error.to_string()),
+        other => Declined::Unavailable(format!("{other:?}")),
+    }
+}

@@ -1,0 +1,83 @@
+//! Services in one process, as they reach each other: a federation without a network.
+
+use std::sync::{Arc, Weak};
+
+use futures_util::future::BoxFuture;
+use tracing::Instrument as _;
+
+use super::call::answer_apart;
+use crate::engine::{Declined, Errand, Peer, Request, Service, TxnEnded};
+use crate::error::{Error, Reason};
+use crate::id::Id;
+use crate::protocol::txn::Txn;
+use crate::store::StoreError;
+use crate::value::Value;
+
+/// Lets two services of this process call each other.
+pub(crate) fn connect(a: &Arc<Service>, b: &Arc<Service>) {
+    a.peers.add(&b.name, Arc::new(InProcess { asker: a.name.clone(), service: Arc::downgrade(b) }));
+    b.peers.add(&a.name, Arc::new(InProcess { asker: b.name.clone(), service: Arc::downgrade(a) }));
+}
+
+/// A service in this process, as another sees it.
+struct InProcess {
+    asker: String,
+    service: Weak<Service>,
+}
+
+impl InProcess {
+    fn service(&self) -> Result<Arc<Service>, StoreError> {
+        let gone = || StoreError::Unavailable("the other service is closed".to_owned());
+        self.service.upgrade().ok_or_else(gone)
+    }
+}
+
+impl Peer for InProcess {
+    fn call(&self, errand: Errand) -> BoxFuture<'_, Result<Value, Declined>> {
+        Box::pin(async move {
+            let service = self.service().map_err(|error| gone(&error))?;
+            let Errand { ref ssf, ref input, .. } = errand;
+            let (key, ssf, input) = (errand.key(), ssf.clone(), input.clone());
+            let request = Request { key, explicit: true, kept: true, ssf, input };
+            answer_apart(&service, request, ()).await.map_err(|error| match error {
+                Error::Failed { reason } => Declined::Refused(reason),
+                Error::Parked { .. } | Error::UnknownSsf { .. } => {
+                    Declined::Failed(Reason::new("callee", error.to_string()))
+                }
+                Error::KeyReused { .. } => {
+                    Declined::Refused(Reason::new("callee", error.to_string()))
+                }
+                error => Declined::Unavailable(error.to_string()),
+            })
+        })
+    }
+
+    fn prepare(
+        &self,
+        errand: Errand,
+        txn: Txn,
+        before: Vec<Id>,
+    ) -> BoxFuture<'_, Result<Value, Declined>> {
+        Box::pin(async move {
+            let service = self.service().map_err(|error| gone(&error))?;
+            let taking_part = Arc::clone(&service);
+            let part = async move { taking_part.take_part(errand, txn, before).await };
+            match service.tasks.spawn(part.in_current_span()).await {
+                Ok(Some(voted)) => voted,
+                _ => Err(Declined::Unavailable("the other service stops".to_owned())),
+            }
+        })
+    }
+
+    fn ended(&self, txn: Txn, abort: bool) -> BoxFuture<'_, Result<Option<TxnEnded>, StoreError>> {
+        Box::pin(async move { self.service()?.ended(&self.asker, &txn, abort).await })
+    }
+
+    fn settle(&self, txn: Txn, ended: TxnEnded) -> BoxFuture<'_, Result<(), StoreError>> {
+        Box::pin(async move { self.service()?.settle_prepared(&txn, &ended).await })
+    }
+}
+
+fn gone(error: &StoreError) -> Declined {
+    Declined::Unavailable(error.to_string())
+}

@@ -1,0 +1,112 @@
+//! Prepare records: what a service that takes part in another's transaction would do.
+//!
+//! One row for each callee, put if absent once it has locked everything and has its result: the
+//! items it changes, those it only read, its sends, and the result. It is the service's vote, and
+//! **the first one counts**: another attempt of the callee gets the result that stands. The
+//! coordinator's decision lists the records that count; a record it does not list is void.
+//!
+//! A crash before the row leaves locks, which are settled as the coordinator decides. After it, the
+//! locks say the same, and the row tells what a commit writes. The row itself changes nothing.
+
+use std::collections::BTreeMap;
+
+use futures_util::future::try_join_all;
+
+use crate::id::Id;
+use crate::protocol::intent::Intent;
+use crate::protocol::layout::{self, prepare as attr};
+use crate::protocol::txn::{ItemKey, Txn, item_key, named, read_write, written};
+use crate::store::{Condition, Query, Result, Row, Store, StoreError, Update, Updated};
+use crate::value::Value;
+
+/// What one callee would do.
+#[derive(Clone, Debug)]
+pub(crate) struct Prepare {
+    /// The callee, as its caller names it.
+    pub(crate) instance: Id,
+    pub(crate) by: String,
+    pub(crate) writes: BTreeMap<ItemKey, Option<Value>>,
+    pub(crate) reads: Vec<ItemKey>,
+    pub(crate) sends: Vec<Intent>,
+    pub(crate) result: Value,
+}
+
+/// Puts the record, unless there is one; returns the result that stands.
+pub(crate) async fn put(store: &dyn Store, txn: &Txn, prepare: &Prepare) -> Result<Value> {
+    let key = layout::prepare_row(txn.id, txn.retry, prepare.instance);
+    match store.update(&key, &prepare.update()).await? {
+        Updated::Applied(_) => Ok(prepare.result.clone()),
+        Updated::Refused(row) => {
+            let row = row.unwrap_or_default();
+            Ok(Prepare::read(prepare.instance, &row)?.result)
+        }
+    }
+}
+
+/// The records of these callees, in this order.
+pub(crate) async fn find(store: &dyn Store, txn: &Txn, callees: &[Id]) -> Result<Vec<Prepare>> {
+    let find = callees.iter().map(async |callee| {
+        let row = store.get(&layout::prepare_row(txn.id, txn.retry, *callee)).await?;
+        Prepare::read(*callee, &row.unwrap_or_default())
+    });
+    try_join_all(find).await
+}
+
+/// All records of one try of a transaction.
+pub(crate) async fn all(store: &dyn Store, txn: &Txn) -> Result<Vec<Prepare>> {
+    let mut query = Query {
+        partition: layout::prepare_partition(txn.id, txn.retry),
+        prefix: String::new(),
+        descending: false,
+        limit: usize::MAX,
+        after: None,
+    };
+    let mut records = Vec::new();
+    loop {
+        let page = store.query(&query).await?;
+        for (key, row) in &page.rows {
+            let instance = Id::parse(&key.sort).ok_or_else(|| corrupt(&key.sort))?;
+            records.push(Prepare::read(instance, row)?);
+        }
+        match page.next {
+            Some(next) => query.after = Some(next),
+            None => return Ok(records),
+        }
+    }
+}
+
+impl Prepare {
+    fn update(&self) -> Update {
+        let sends = self.sends.iter().map(Intent::to_value).collect();
+        let reads = self.reads.iter().map(|item| Value::map(named(item))).collect();
+        Update::when(Condition::absent(attr::BY))
+            .set(attr::BY, &*self.by)
+            .set(attr::WRITES, Value::List(self.writes.iter().map(written).collect()))
+            .set(attr::READS, Value::List(reads))
+            .set(attr::SENDS, Value::List(sends))
+            .set(attr::RESULT, self.result.clone())
+    }
+
+    fn read(instance: Id, row: &Row) -> Result<Self> {
+        let list = |name| match row.get(name) {
+            Some(Value::List(list)) => Some(list.iter()),
+            _ => None,
+        };
+        let read = || {
+            let sends = list(attr::SENDS)?.map(|send| Intent::from_value(send).ok());
+            Some(Self {
+                instance,
+                by: row.text(attr::BY)?.to_owned(),
+                writes: list(attr::WRITES)?.map(read_write).collect::<Option<_>>()?,
+                reads: list(attr::READS)?.map(item_key).collect::<Option<_>>()?,
+                sends: sends.collect::<Option<_>>()?,
+                result: row.get(attr::RESULT)?.clone(),
+            })
+        };
+        read().ok_or_else(|| corrupt(&instance.to_string()))
+    }
+}
+
+fn corrupt(what: &str) -> StoreError {
+    StoreError::Corrupt(format!("the prepare record `{what}`"))
+}

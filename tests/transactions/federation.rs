@@ -1,0 +1,149 @@
+//! Two owners' services: calls and transactions across them, through prepare records.
+
+use beldi::testing::{World, explore, in_virtual_time};
+use beldi::{App, Error, Table};
+use serde::{Deserialize, Serialize};
+
+use super::assert_unlocked;
+
+const BALANCES: Table<str, u64> = Table::new("balances");
+const RECEIPTS: Table<str, u64> = Table::new("receipts");
+const ORDERS: Table<str, u64> = Table::new("orders");
+const MAILS: Table<str, u64> = Table::new("mails");
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+struct NoFunds;
+
+/// The service that has the money.
+mod payments {
+    use super::{App, BALANCES, MAILS, NoFunds, RECEIPTS};
+
+    #[beldi::ssf]
+    pub(super) async fn charge((account, amount): (String, u64)) -> Result<u64, NoFunds> {
+        let left = BALANCES.get(&account).await.unwrap_or(0);
+        let left = left.checked_sub(amount).ok_or(NoFunds)?;
+        BALANCES.put(&account, &left).await;
+        receipt(account.clone()).await;
+        mail(account).send().await;
+        Ok(left)
+    }
+
+    #[beldi::ssf]
+    async fn receipt(account: String) {
+        RECEIPTS.update(&account, |count| *count = Some(count.unwrap_or(0) + 1)).await;
+    }
+
+    #[beldi::ssf]
+    async fn mail(account: String) {
+        MAILS.update(&account, |count| *count = Some(count.unwrap_or(0) + 1)).await;
+    }
+
+    pub(super) fn app() -> App {
+        App::new("payments").ssf(charge).ssf(receipt).ssf(mail)
+    }
+}
+
+#[beldi::ssf(service = "payments")]
+async fn charge(order: (String, u64)) -> Result<u64, NoFunds>;
+
+/// Orders first, then pays twice: the second payment has to see the first.
+#[beldi::ssf]
+async fn order((account, amount): (String, u64)) -> Result<u64, NoFunds> {
+    beldi::txn(async {
+        ORDERS.update(&account, |count| *count = Some(count.unwrap_or(0) + 1)).await;
+        charge((account.clone(), amount)).await?;
+        charge((account, amount)).await
+    })
+    .await
+}
+
+/// The same without a transaction: the payment stays.
+#[beldi::ssf]
+async fn order_without((account, amount): (String, u64)) -> Result<u64, NoFunds> {
+    let left = charge((account.clone(), amount)).await?;
+    ORDERS.update(&account, |count| *count = Some(count.unwrap_or(0) + 1)).await;
+    Ok(left)
+}
+
+fn world() -> World {
+    let payments = World::new(payments::app()).row(BALANCES, "ann", &50);
+    World::new(App::new("shop").ssf(order).ssf(order_without)).with(payments)
+}
+
+type Outcome = (Result<u64, NoFunds>, Result<u64, NoFunds>);
+
+async fn two_orders(world: &World) -> Outcome {
+    let first = world.call(order(("ann".into(), 10))).key("one").await.unwrap();
+    let second = world.call(order(("ann".into(), 20))).key("two").await.unwrap();
+    (first, second)
+}
+
+fn check(world: &World, outcome: Outcome) {
+    assert_eq!(outcome, (Ok(30), Err(NoFunds)));
+    let payments = world.service("payments");
+    assert_eq!(payments.peek(BALANCES, "ann"), Some(30));
+    assert_eq!(payments.peek(RECEIPTS, "ann"), Some(2));
+    assert_eq!(payments.peek(MAILS, "ann"), Some(2), "sends begin with the commit, once");
+    assert_eq!(world.peek(ORDERS, "ann"), Some(1));
+    assert_unlocked(world);
+    assert_unlocked(payments);
+}
+
+#[test]
+fn a_transaction_commits_or_aborts_in_both_services() {
+    in_virtual_time(async {
+        let world = world();
+        let outcome = two_orders(&world).await;
+        world.settle().await.unwrap();
+        check(&world, outcome);
+    });
+}
+
+#[test]
+fn a_crash_of_both_at_every_request_loses_nothing() {
+    let visited = World::crash_everywhere(world, two_orders, check);
+    println!("{visited}");
+}
+
+#[test]
+fn a_second_attempt_at_every_request_changes_nothing() {
+    let visited = World::second_attempt_everywhere(world, two_orders, check);
+    println!("{visited}");
+}
+
+#[test]
+fn random_schedules_keep_both_services_in_step() {
+    let explored = explore(0..300, world, two_orders, check);
+    println!("{explored}");
+}
+
+#[test]
+fn a_call_outside_of_a_transaction_happens_once() {
+    let run = async |world: &World| {
+        world.call(order_without(("ann".into(), 10))).key("one").await.unwrap()
+    };
+    let check = |world: &World, outcome| {
+        assert_eq!(outcome, Ok(40));
+        assert_eq!(world.service("payments").peek(BALANCES, "ann"), Some(40));
+        assert_eq!(world.service("payments").peek(MAILS, "ann"), Some(1));
+        assert_eq!(world.peek(ORDERS, "ann"), Some(1));
+    };
+    World::crash_everywhere(world, run, check);
+    World::second_attempt_everywhere(world, run, check);
+    explore(0..200, world, run, check);
+}
+
+#[test]
+fn a_service_that_is_not_connected_is_named() {
+    in_virtual_time(async {
+        let world = World::new(App::new("shop").ssf(order));
+        let error = world.call(order(("ann".into(), 10))).key("one").await.unwrap_err();
+        let (Error::Failed { reason } | Error::Parked { reason, .. }) = error else {
+            panic!("{error}")
+        };
+        assert_eq!(reason.code, "no_route");
+        assert!(reason.message.contains("payments"), "{reason}");
+        world.settle().await.unwrap();
+        assert_unlocked(&world);
+    });
+}
