@@ -35,7 +35,7 @@
 /// assert!(lost > 0);
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[cfg_attr(not(feature = "testing"), expect(dead_code, reason = "only tests can ask for one"))]
+#[cfg_attr(not(feature = "testing"), expect(unreachable_pub, reason = "only tests see it"))]
 pub enum Weakness {
     /// A lock is granted to a try that was decided before.
     NoTombstone,

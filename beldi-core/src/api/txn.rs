@@ -102,7 +102,7 @@ where
 #[must_use = "a transaction does nothing until it is awaited"]
 pub struct Snapshot<O>(O);
 
-/// Runs an operation so that it sees everything as at one instant, without locks.
+/// Runs an operation so that it sees everything as at one instant, without locks. See [`Snapshot`].
 pub fn snapshot<O>(operation: O) -> Snapshot<O>
 where
     O: ReadOnlyOperation<Output: Serialize + DeserializeOwned>,

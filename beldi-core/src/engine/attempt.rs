@@ -1,26 +1,24 @@
 //! One run of a root's handler: what its whole tree shares, and how it is stopped.
 
-use std::collections::BTreeMap;
 use std::panic::AssertUnwindSafe;
 use std::pin::pin;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::task::Poll;
 
 use futures_util::FutureExt;
 use futures_util::future::{Either, poll_fn, select, try_join_all};
-use tokio::task::JoinHandle;
 
 use super::Service;
-use super::txn::{Retry, Transaction};
+use super::holdings::Holdings;
+use super::txn::Retry;
 use crate::error::Reason;
 use crate::id::Id;
 use crate::limits::MAX_FIRST_SLOT;
-use crate::protocol;
 use crate::protocol::daal::Refusal;
 use crate::protocol::intent::{self, Intent, Registered};
 use crate::protocol::journal::{Journal, Slot, encoded_size};
-use crate::protocol::lock::Hold;
+use crate::protocol::lock::{self, Hold};
 use crate::protocol::txn::{Decision, ItemKey};
 use crate::store::StoreError;
 use crate::value::Value;
@@ -96,9 +94,6 @@ pub(crate) struct Begin {
     pub(crate) journal: Journal,
 }
 
-/// A decision on its way into place; `None` if the host ends first.
-type Applying = JoinHandle<Option<Result<(), StoreError>>>;
-
 /// What all instances of one run of a root share.
 #[derive(Debug)]
 pub(crate) struct Attempt {
@@ -114,14 +109,7 @@ pub(crate) struct Attempt {
     takes_part: bool,
     /// Whether an attempt before this one may have left locks.
     resumed: bool,
-    /// The transactions begun and not decided in this run.
-    open: Mutex<Vec<Arc<Transaction>>>,
-    /// The locks its instances hold outside of transactions.
-    held: Mutex<BTreeMap<ItemKey, Hold>>,
-    /// The decision that carries the registration of the root.
-    carrier: Mutex<Option<(Id, u32)>>,
-    /// What was decided and is being put in place.
-    applying: Mutex<Vec<Applying>>,
+    pub(crate) holdings: Holdings,
     registered: AtomicBool,
     /// Whether a registration was sent, whatever came of it.
     asked: AtomicBool,
@@ -135,15 +123,12 @@ impl Attempt {
         let attempt = Self {
             by: intent.by.clone(),
             service,
-            carrier: Mutex::new(journal.carrier),
+            holdings: Holdings::new(journal.carrier),
             intent,
             journal,
             raw: false,
             takes_part: false,
             resumed,
-            open: Mutex::default(),
-            held: Mutex::default(),
-            applying: Mutex::default(),
             registered: AtomicBool::new(registered),
             asked: AtomicBool::new(registered),
             registering: tokio::sync::Mutex::default(),
@@ -215,12 +200,12 @@ impl Attempt {
 
     /// Notes why the run has to end. The first reason stays.
     pub(crate) fn stop(&self, stop: Stop) {
-        lock(&self.stopped).get_or_insert(stop);
+        self.stopped.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert(stop);
     }
 
     /// Whether the run has to end: then none of its branches may have another effect.
     pub(crate) fn is_stopped(&self) -> bool {
-        lock(&self.stopped).is_some()
+        self.stopped.lock().unwrap_or_else(PoisonError::into_inner).is_some()
     }
 
     /// Whether an attempt before this one may have left locks.
@@ -228,96 +213,34 @@ impl Attempt {
         self.resumed
     }
 
-    /// Notes a transaction that is to be aborted if this run ends for good.
-    pub(crate) fn open(&self, transaction: &Arc<Transaction>) {
-        lock(&self.open).push(Arc::clone(transaction));
-    }
-
-    /// The transactions that this run has begun and not decided.
-    pub(crate) fn undecided(&self) -> Vec<Arc<Transaction>> {
-        std::mem::take(&mut lock(&self.open))
-    }
-
     /// The registration that a decision has to carry because nothing else does.
     pub(crate) fn registration_to_carry(&self) -> Option<Intent> {
-        let needed = !self.is_registered() && lock(&self.carrier).is_none();
+        let needed = !self.is_registered() && self.holdings.carrier().is_none();
         needed.then(|| Intent { next: self.service.lease(), ..self.intent.clone() })
-    }
-
-    /// The decision that carries the registration of the root, if one does.
-    pub(crate) fn carrier(&self) -> Option<(Id, u32)> {
-        *lock(&self.carrier)
     }
 
     /// Notes a decision of this run and puts it in place, beside what comes next.
     pub(crate) fn decided(&self, decision: Decision) {
-        lock(&self.open).retain(|open| open.txn.id != decision.txn);
-        if decision.root.is_some() {
-            *lock(&self.carrier) = Some((decision.txn, decision.retry));
-        }
+        self.holdings.decided(&decision);
         self.apply(decision);
     }
 
     fn apply(&self, decision: Decision) {
         let (service, root) = (Arc::clone(&self.service), self.intent.request_key.clone());
         let apply = async move { service.apply(&root, &decision).await };
-        lock(&self.applying).push(self.service.tasks.spawn(apply));
+        self.holdings.apply(self.service.tasks.spawn(apply));
     }
 
-    /// Waits until everything decided is in place.
-    pub(crate) async fn applied(&self) -> Result<(), StoreError> {
-        let applying = std::mem::take(&mut *lock(&self.applying));
-        for task in applying {
-            match task.await {
-                Ok(Some(applied)) => applied?,
-                _ => return Err(StoreError::Unavailable("the host stops".to_owned())),
-            }
-        }
-        Ok(())
-    }
-
-    /// Notes a lock that an instance of this root has taken.
-    pub(crate) fn hold(&self, table: &str, key: &str, hold: Hold) {
-        lock(&self.held).entry((table.to_owned(), key.to_owned())).or_insert(hold);
-    }
-
-    /// Forgets a lock, which is to be released.
-    pub(crate) fn let_go(&self, table: &str, key: &str) -> Option<Hold> {
-        lock(&self.held).remove(&(table.to_owned(), key.to_owned()))
-    }
-
-    /// The lock that this root holds on an item.
-    pub(crate) fn held(&self, table: &str, key: &str) -> Option<Hold> {
-        let held = lock(&self.held);
-        if held.is_empty() {
-            return None;
-        }
-        held.get(&(table.to_owned(), key.to_owned())).cloned()
-    }
-
-    /// Whether this root holds any lock.
-    pub(crate) fn holds_any(&self) -> bool {
-        !lock(&self.held).is_empty()
-    }
-
-    /// Releases the locks that an instance still holds.
+    /// Releases the locks that an instance still holds, or all.
     pub(crate) async fn release_all(&self, of: Option<Id>) -> Result<(), StoreError> {
-        let is_left = |hold: &Hold| of.is_none_or(|instance| hold.instance == instance);
-        let mut left = Vec::new();
-        lock(&self.held).retain(|item, hold| {
-            if is_left(hold) {
-                left.push((item.clone(), hold.clone()));
-            }
-            !is_left(hold)
-        });
         let release = async |((table, key), hold): (ItemKey, Hold)| {
-            protocol::lock::release(&self.service.item(&table, &key), &hold).await
+            lock::release(&self.service.item(&table, &key), &hold).await
         };
-        try_join_all(left.into_iter().map(release)).await.map(drop)
+        try_join_all(self.holdings.take_holds(of).into_iter().map(release)).await.map(drop)
     }
 
     fn take_stop(&self) -> Option<Stop> {
-        lock(&self.stopped).take()
+        self.stopped.lock().unwrap_or_else(PoisonError::into_inner).take()
     }
 
     /// Runs a handler until it returns, a step of it stops the run, it panics, or time is up.
@@ -348,10 +271,6 @@ impl Attempt {
             ))),
         }
     }
-}
-
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 fn panicked(panic: &(dyn std::any::Any + Send)) -> Reason {

@@ -217,7 +217,7 @@ impl Step {
         if taken.first() != Some(&Value::Bool(true)) {
             return None;
         }
-        self.instance.attempt.hold(table, key, hold);
+        self.instance.attempt.holdings.hold(table, key, hold);
         match taken.pop() {
             Some(Value::List(mut value)) => Some(value.pop()),
             _ => Some(None),
@@ -260,7 +260,7 @@ impl Step {
                 return Err(bug("locked_by_itself", text));
             }
             let must_not_wait =
-                self.instance.attempt.holds_any() && theirs.holder.age() < hold.instance;
+                self.instance.attempt.holdings.holds_any() && theirs.holder.age() < hold.instance;
             if !must_not_wait {
                 waiting.out(&item, &theirs, None).await?;
             } else if !service.settle(&item, &theirs).await? {
@@ -274,7 +274,7 @@ impl Step {
     pub(crate) async fn unlock(&self, table: &str, key: &str) {
         let what = What::new(Kind::Unlock, &[table, key]);
         let attempt = &self.instance.attempt;
-        let hold = attempt.let_go(table, key);
+        let hold = attempt.holdings.let_go(table, key);
         let release = async {
             if !matches!(self.context, Context::Plain) {
                 return Err(refuse("`unlock`", "its locks go when it is decided"));

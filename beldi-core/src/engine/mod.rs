@@ -11,6 +11,7 @@
 
 mod attempt;
 mod federation;
+mod holdings;
 mod instance;
 mod locks;
 mod ops;

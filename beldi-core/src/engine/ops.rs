@@ -420,7 +420,7 @@ impl Step {
 
     /// An item, as a writer of this root sees it.
     pub(super) fn item<'a>(&'a self, table: &'a str, key: &'a str) -> Item<'a> {
-        let own_lock = self.instance.attempt.held(table, key).map(Holder::Instance);
+        let own_lock = self.instance.attempt.holdings.held(table, key).map(Holder::Instance);
         Item { own_lock, ..self.service().item(table, key) }
     }
 }

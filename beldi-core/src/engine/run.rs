@@ -150,7 +150,7 @@ impl Run<'_> {
             return self.adopt(attempt).await;
         }
         self.service.step_aside(transaction.txn.retry).await;
-        if attempt.is_registered() || attempt.carrier().is_some() {
+        if attempt.is_registered() || attempt.holdings.carrier().is_some() {
             return self.adopt(attempt).await;
         }
         let intent = Intent { by: self.service.nonce(), ..begin.intent.clone() };
@@ -169,7 +169,7 @@ impl Run<'_> {
         let scope = Scope::new(Arc::clone(&root), Path::default(), Context::Plain);
         let body = Scoped::new(Arc::clone(&scope), (self.handler.run)(intent.input.clone()));
         let result = attempt.drive(body).await?;
-        if !attempt.is_registered() && attempt.carrier().is_none() {
+        if !attempt.is_registered() && attempt.holdings.carrier().is_none() {
             return self.record(attempt, result).await;
         }
         root.before_reply(&scope.claim()).await?;
@@ -201,12 +201,12 @@ impl Run<'_> {
         if matches!(stop, Stop::Halt(_) | Stop::Collected) {
             return;
         }
-        for transaction in attempt.undecided() {
+        for transaction in attempt.holdings.take_undecided() {
             if let Err(error) = attempt.abort(&transaction).await {
                 debug!(instance = %attempt.intent.request_key, %error, "could not abort a transaction; whoever meets its locks will");
             }
         }
-        if attempt.carrier().is_some() && !attempt.is_registered() {
+        if attempt.holdings.carrier().is_some() && !attempt.is_registered() {
             let _ = attempt.send_registration(&attempt.intent, None).await;
         }
     }
@@ -282,7 +282,7 @@ impl Rest {
     async fn finish(&self) -> Result<Value, StoreError> {
         let Self { attempt, result } = self;
         let (store, intent) = (&attempt.service.store, &attempt.intent);
-        attempt.applied().await?;
+        attempt.holdings.applied().await?;
         attempt.release_all(None).await?;
         let first = if attempt.is_registered() {
             intent::finish(store, &intent.request_key, result).await?
@@ -293,7 +293,7 @@ impl Rest {
                 Registered::Theirs(_) => intent::finish(store, &intent.request_key, result).await?,
             }
         };
-        if let Some((txn, retry)) = attempt.carrier() {
+        if let Some((txn, retry)) = attempt.holdings.carrier() {
             txn::hand_over(store, &intent.request_key, txn, retry).await?;
         }
         Ok(first)

@@ -23,9 +23,9 @@ pub(crate) use http::{escaped, listen, stop};
 pub(crate) use peer::connect;
 #[cfg(feature = "testing")]
 pub(crate) use runner::begin;
-pub use status::{InstanceState, InstanceStatus};
+pub use status::{InstanceState, InstanceStatus, LockStatus};
 #[cfg(feature = "testing")]
-pub(crate) use status::{read as status, resume};
+pub(crate) use status::{locks, read as status, resume};
 
 use crate::api::{Call, Sending, Ssf};
 use crate::engine::{Parts, Service};
@@ -165,6 +165,47 @@ impl Host {
     /// [`Error::UnknownInstance`](crate::Error::UnknownInstance), or the store's.
     pub async fn instance(&self, key: &str) -> Result<InstanceStatus> {
         status::read(&self.service, key).await
+    }
+
+    /// All locks that stand, oldest first: on what, held by whom, since when.
+    ///
+    /// Those of transactions go within [`Limits::txn_time`](crate::Limits::txn_time), whatever
+    /// happens to their holder. Those taken with [`Table::lock`](crate::Table::lock) stand until their
+    /// root gives them back or is finished, also while it is parked: then
+    /// [`resume`](Host::resume) it.
+    ///
+    /// ```
+    /// use std::time::Duration;
+    ///
+    /// use beldi::{App, Table, store::MemoryStore};
+    ///
+    /// const PRINTERS: Table<str, u32> = Table::new("printers");
+    ///
+    /// #[beldi::ssf]
+    /// async fn print(pages: u32) {
+    ///     PRINTERS.lock("laser").await.unwrap_or_default();
+    ///     beldi::effect("print", async |_key| tokio::time::sleep(Duration::from_secs(5)).await).await;
+    /// }
+    ///
+    /// # beldi::testing::in_virtual_time(async {
+    /// let host = App::new("office").ssf(print).open(MemoryStore::new())?;
+    /// let call = host.call(print(4)).key("job-1");
+    /// let look = async {
+    ///     tokio::time::sleep(Duration::from_secs(1)).await;
+    ///     host.locks().await
+    /// };
+    /// let (printed, locks) = tokio::join!(call.into_future(), look);
+    /// assert_eq!(locks?.first().map(|lock| &*lock.holder), Some("job-1"));
+    /// # use std::future::IntoFuture;
+    /// # printed?;
+    /// # Ok::<(), beldi::Error>(()) }).unwrap();
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// The store's.
+    pub async fn locks(&self) -> Result<Vec<LockStatus>> {
+        status::locks(&self.service).await
     }
 
     /// Gives a parked instance a fresh set of attempts, after what stopped it was mended.

@@ -8,7 +8,7 @@ use tokio::sync::{OwnedSemaphorePermit, mpsc};
 use tracing::{debug, error, warn};
 
 use crate::collector::intent::{Leases, find};
-use crate::collector::lock;
+use crate::collector::lock::{self, Settled};
 use crate::engine::{Ended, Service, run_registered};
 use crate::protocol::intent::{self, Intent, State};
 use crate::store::{Store, StoreError};
@@ -83,11 +83,8 @@ impl Runner {
             warn!(%error, "the intent collector cannot read the due index");
         }
         match lock::settle(&self.service).await {
-            Ok(settled) => {
-                for damage in &settled.damaged {
-                    error!(%damage, "a lock cannot be read; it stays where it is");
-                }
-            }
+            Ok(Settled { settled: 0, .. }) => {}
+            Ok(Settled { settled, .. }) => debug!(settled, "settled locks whose holder has ended"),
             Err(error) => warn!(%error, "the lock collector cannot settle what it found"),
         }
     }

@@ -6,6 +6,7 @@ use crate::engine::Service;
 use crate::error::{Error, Reason, Result};
 use crate::protocol::intent::{self, State};
 use crate::protocol::journal::{self, Loaded};
+use crate::protocol::lock::{self, Holder, Standing};
 use crate::value::Value;
 
 /// How far an instance is. See [`Host::instance`](crate::Host::instance).
@@ -38,6 +39,43 @@ pub struct InstanceStatus {
     pub result: Option<Value>,
     /// Why it is parked, or why its last attempt failed.
     pub reason: Option<Reason>,
+}
+
+/// A lock that stands. See [`Host::locks`](crate::Host::locks).
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[non_exhaustive]
+pub struct LockStatus {
+    /// The table of the item.
+    pub table: String,
+    /// Its key, as it is stored.
+    pub key: String,
+    /// The request key of the root that holds it.
+    pub holder: String,
+    /// The service that the root belongs to.
+    pub service: String,
+    /// Whether a transaction holds it; otherwise it was taken with
+    /// [`Table::lock`](crate::Table::lock).
+    pub in_transaction: bool,
+    /// Since when, in milliseconds since 1970.
+    pub since: u64,
+}
+
+/// All locks that stand.
+pub(crate) async fn locks(service: &Service) -> Result<Vec<LockStatus>> {
+    let mut locks: Vec<_> = lock::standing(&service.store).await?;
+    locks.sort_by_key(|standing| standing.lock.since);
+    let status = |Standing { table, key, lock }: Standing| LockStatus {
+        table,
+        key,
+        holder: lock.holder.root().to_owned(),
+        service: match &lock.holder {
+            Holder::Txn(txn) => txn.service.clone(),
+            Holder::Instance(_) => service.name.clone(),
+        },
+        in_transaction: matches!(lock.holder, Holder::Txn(_)),
+        since: lock.since,
+    };
+    Ok(locks.into_iter().map(status).collect())
 }
 
 pub(crate) async fn read(service: &Service, key: &str) -> Result<InstanceStatus> {

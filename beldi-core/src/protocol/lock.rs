@@ -29,7 +29,9 @@ use crate::protocol::daal::{
 };
 use crate::protocol::layout::{self, item, lock as field};
 use crate::protocol::txn::{Fate, Txn};
-use crate::store::{Compare, Condition, DUE_ORDER, DUE_SHARD, Row, StoreError, Update, Updated};
+use crate::store::{
+    Compare, Condition, DUE_ORDER, DUE_SHARD, DueQuery, Row, Store, StoreError, Update, Updated,
+};
 use crate::value::Value;
 use crate::weakness::{self, Weakness};
 
@@ -274,6 +276,38 @@ pub(crate) async fn release(item: &Item<'_>, hold: &Hold) -> Result<(), StoreErr
     let when = vec![held_by(&Holder::Instance(hold.clone()))];
     item.send(&freeing(when)).await.map(drop)
 }
+
+/// A lock, and the item it stands on.
+#[derive(Debug)]
+pub(crate) struct Standing {
+    pub(crate) table: String,
+    pub(crate) key: String,
+    pub(crate) lock: Lock,
+}
+
+/// All locks in the due index; what is there may have gone meanwhile.
+pub(crate) async fn standing(store: &dyn Store) -> Result<Vec<Standing>, StoreError> {
+    let mut found = Vec::new();
+    for shard in layout::lock_shards() {
+        let mut query = DueQuery { shard, limit: PAGE, after: None };
+        loop {
+            let page = store.due(&query).await?;
+            for (key, row) in page.rows {
+                let Some((table, key)) = layout::parse_head(&key) else { continue };
+                if let Some(lock) = Lock::of(&row)? {
+                    found.push(Standing { table: table.to_owned(), key: key.to_owned(), lock });
+                }
+            }
+            match page.next {
+                Some(next) => query.after = Some(next),
+                None => break,
+            }
+        }
+    }
+    Ok(found)
+}
+
+const PAGE: usize = 256;
 
 /// Nobody holds the item.
 pub(super) fn free() -> Condition {

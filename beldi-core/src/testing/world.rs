@@ -324,6 +324,15 @@ impl World {
         host::status(&self.service, key).await
     }
 
+    /// All locks that stand. See [`Host::locks`](crate::Host::locks).
+    ///
+    /// # Errors
+    ///
+    /// The store's.
+    pub async fn locks(&self) -> Result<Vec<host::LockStatus>> {
+        host::locks(&self.service).await
+    }
+
     /// Gives a parked instance a fresh set of attempts. They run when the world
     /// [settles](World::settle).
     ///

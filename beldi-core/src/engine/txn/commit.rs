@@ -107,7 +107,7 @@ impl Step {
         };
         let now = attempt.service.outside.now();
         let transaction = Arc::new(Transaction::new(txn, now, attempt.is_resumed()));
-        attempt.open(&transaction);
+        attempt.holdings.begun(&transaction);
         transaction
     }
 

@@ -1,0 +1,110 @@
+//! What one run of a root has under way: transactions, locks, decisions on their way into place.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use tokio::task::JoinHandle;
+
+use super::txn::Transaction;
+use crate::id::Id;
+use crate::protocol::lock::Hold;
+use crate::protocol::txn::{Decision, ItemKey};
+use crate::store::StoreError;
+
+/// A decision on its way into place; `None` if the host ends first.
+type Applying = JoinHandle<Option<Result<(), StoreError>>>;
+
+/// What a run has to bring to an end before its root is finished.
+#[derive(Debug, Default)]
+pub(crate) struct Holdings {
+    /// The transactions begun and not decided.
+    open: Mutex<Vec<Arc<Transaction>>>,
+    /// The locks that instances hold outside of transactions.
+    held: Mutex<BTreeMap<ItemKey, Hold>>,
+    /// The decision that carries the registration of the root.
+    carrier: Mutex<Option<(Id, u32)>>,
+    applying: Mutex<Vec<Applying>>,
+}
+
+impl Holdings {
+    pub(super) fn new(carrier: Option<(Id, u32)>) -> Self {
+        Self { carrier: Mutex::new(carrier), ..Self::default() }
+    }
+
+    /// Notes a transaction that is to be aborted if the run ends for good.
+    pub(super) fn begun(&self, transaction: &Arc<Transaction>) {
+        lock(&self.open).push(Arc::clone(transaction));
+    }
+
+    /// The transactions begun and not decided.
+    pub(super) fn take_undecided(&self) -> Vec<Arc<Transaction>> {
+        std::mem::take(&mut lock(&self.open))
+    }
+
+    /// Notes a decision of this run.
+    pub(super) fn decided(&self, decision: &Decision) {
+        lock(&self.open).retain(|open| open.txn.id != decision.txn);
+        if decision.root.is_some() {
+            *lock(&self.carrier) = Some((decision.txn, decision.retry));
+        }
+    }
+
+    /// The decision that carries the registration of the root, if one does.
+    pub(super) fn carrier(&self) -> Option<(Id, u32)> {
+        *lock(&self.carrier)
+    }
+
+    pub(super) fn apply(&self, applying: Applying) {
+        lock(&self.applying).push(applying);
+    }
+
+    /// Waits until everything decided is in place.
+    pub(super) async fn applied(&self) -> Result<(), StoreError> {
+        let applying = std::mem::take(&mut *lock(&self.applying));
+        for task in applying {
+            match task.await {
+                Ok(Some(applied)) => applied?,
+                _ => return Err(StoreError::Unavailable("the host stops".to_owned())),
+            }
+        }
+        Ok(())
+    }
+
+    /// Notes a lock that an instance has taken.
+    pub(super) fn hold(&self, table: &str, key: &str, hold: Hold) {
+        lock(&self.held).entry((table.to_owned(), key.to_owned())).or_insert(hold);
+    }
+
+    /// Forgets a lock, which is to be released.
+    pub(super) fn let_go(&self, table: &str, key: &str) -> Option<Hold> {
+        lock(&self.held).remove(&(table.to_owned(), key.to_owned()))
+    }
+
+    /// The lock that this root holds on an item.
+    pub(super) fn held(&self, table: &str, key: &str) -> Option<Hold> {
+        let held = lock(&self.held);
+        if held.is_empty() {
+            return None;
+        }
+        held.get(&(table.to_owned(), key.to_owned())).cloned()
+    }
+
+    /// Whether this root holds any lock.
+    pub(super) fn holds_any(&self) -> bool {
+        !lock(&self.held).is_empty()
+    }
+
+    /// Forgets the locks of one instance, or of all, which are to be released.
+    pub(super) fn take_holds(&self, of: Option<Id>) -> Vec<(ItemKey, Hold)> {
+        let mut held = lock(&self.held);
+        let is_taken = |hold: &Hold| of.is_none_or(|instance| hold.instance == instance);
+        let all = std::mem::take(&mut *held).into_iter();
+        let (taken, left): (BTreeMap<_, _>, _) = all.partition(|(_, hold)| is_taken(hold));
+        *held = left;
+        taken.into_iter().collect()
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
