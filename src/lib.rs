@@ -70,7 +70,7 @@
 pub mod guide;
 
 #[doc(inline)]
-pub use beldi_macros::{part, ssf};
+pub use beldi_macros::{part, ssf, txn};
 
 // State.
 #[doc(inline)]
@@ -80,7 +80,7 @@ pub use beldi_core::{
 };
 // Transactions.
 #[doc(inline)]
-pub use beldi_core::{Snapshot, Txn, txn};
+pub use beldi_core::{CommitOrAbort, Snapshot, Txn, txn};
 // Steps, and what they are made of.
 #[doc(inline)]
 pub use beldi_core::{

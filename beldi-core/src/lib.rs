@@ -37,10 +37,11 @@ mod value;
 mod weakness;
 
 pub use api::{
-    App, Branch, Busy, Call, Delete, Effect, FieldPath, Get, GetMany, Handler, IntoHandler, Join,
-    JoinAll, Key, KeyFor, Lock, Now, Operation, Prefix, Put, Random, RandomValue, ReadOnly,
-    ReadOnlyBranch, ReadOnlyOperation, Scan, Sending, Snapshot, Ssf, Table, Txn, Unlock, Update,
-    Uuid, When, WriteWhen, effect, field, join, join_all, now, random, txn, uuid,
+    App, Branch, Busy, Call, CommitOrAbort, Delete, Effect, FieldPath, Get, GetMany, Handler,
+    IntoHandler, Join, JoinAll, Key, KeyFor, Lock, Now, Operation, Prefix, Put, Random,
+    RandomValue, ReadOnly, ReadOnlyBranch, ReadOnlyOperation, Scan, Sending, Snapshot, Ssf, Table,
+    Txn, Unlock, Update, Uuid, When, WriteWhen, effect, field, join, join_all, now, random, txn,
+    uuid,
 };
 pub use error::{Error, Reason, Result};
 pub use host::{Host, HostCall, HostSend, InstanceState, InstanceStatus, LockStatus};

@@ -18,6 +18,8 @@ pub(crate) struct Options {
     pub(crate) name: Option<LitStr>,
     pub(crate) service: Option<LitStr>,
     pub(crate) read_only: bool,
+    /// Whether a transaction is one within others' steps.
+    pub(crate) part: Option<Ident>,
     facade: Option<Path>,
 }
 
@@ -48,6 +50,10 @@ impl Options {
             "name" => self.name = option.value("a string: `name = \"..\"`", errors),
             "service" => self.service = option.value("a string: `service = \"..\"`", errors),
             "crate" => self.facade = option.value("a path: `crate = my_crate::beldi`", errors),
+            "part" => {
+                option.is_flag(errors);
+                self.part = Some(option.name.clone());
+            }
             _ => self.read_only = option.is_flag(errors),
         }
     }

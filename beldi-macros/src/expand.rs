@@ -116,7 +116,8 @@ fn assigned(name: &str, ty: &Type) -> TokenStream {
 /// and type errors land on the user's expressions.
 fn handler(ssf: &Ssf, body: &Block, runtime: &Runtime) -> TokenStream {
     let attrs = placement::of(ssf, Place::Handler);
-    let Ssf { code, function, .. } = ssf;
+    let Ssf { code, function, output, is_txn, .. } = ssf;
+    let body = if *is_txn { txn_body(ssf, body, output, runtime) } else { body.to_token_stream() };
     let (sig, ident) = (&function.sig, &function.sig.ident);
     let module = runtime.module();
     let deny = deny_disallowed();
@@ -164,10 +165,25 @@ fn operation(part: &Part, runtime: &Runtime) -> ReturnType {
     parse_quote_spanned! {located_at(output)=> -> impl #operation<Output = #output #close }
 }
 
-/// The body of a part. Its first statement, which never runs, tells the type that the block
-/// returns, so that `?` infers and wrong types are reported at the user's expressions.
+/// The body of a part.
 fn part_body(part: &Part, body: &Block, runtime: &Runtime) -> TokenStream {
-    let Part { function, output } = part;
+    let block = branch(&part.function.sig, body, &part.output, runtime);
+    let block = if part.is_txn { runtime.transaction(block) } else { block };
+    within_braces(body, block)
+}
+
+/// The body of an SSF that is one transaction: a single step.
+///
+/// Output: `{ step(txn(branch(async move { body }))).await }`
+fn txn_body(ssf: &Ssf, body: &Block, output: &Type, runtime: &Runtime) -> TokenStream {
+    let block = branch(&ssf.function.sig, body, output, runtime);
+    let step = runtime.step(runtime.transaction(block));
+    within_braces(body, quote! { #step.await })
+}
+
+/// A body as a branch. Its first statement, which never runs, tells the type that the block returns,
+/// so that `?` infers and wrong types are reported at the user's expressions.
+fn branch(sig: &Signature, body: &Block, output: &Type, runtime: &Runtime) -> TokenStream {
     let at = located_at(output);
     let declared = unnamed(output).is_empty().then(|| {
         quote_spanned! {at=>
@@ -176,13 +192,17 @@ fn part_body(part: &Part, body: &Block, runtime: &Runtime) -> TokenStream {
             }
         }
     });
-    let at = located_at(&function.sig.ident);
+    let at = located_at(&sig.ident);
     let mut block = quote_spanned! {at=> async move };
     let Block { brace_token, stmts } = body;
     brace_token.surround(&mut block, |block| block.extend(quote! { #declared #(#stmts)* }));
-    let mut body = TokenStream::new();
-    brace_token.surround(&mut body, |body| body.extend(runtime.branch(block)));
-    body
+    runtime.branch(block)
+}
+
+fn within_braces(body: &Block, inner: TokenStream) -> TokenStream {
+    let mut block = TokenStream::new();
+    body.brace_token.surround(&mut block, |block| block.extend(inner));
+    block
 }
 
 /// Clippy sees names through imports, and those that a user's `clippy.toml` adds.

@@ -24,10 +24,10 @@ pub(crate) fn not_a_function(
 
 /// An SSF with a wrong signature becomes a part: a part may have any signature, and its callers'
 /// awaits are well-typed.
-pub(crate) fn as_part(mut function: Function) -> Part {
+pub(crate) fn as_part(mut function: Function, is_txn: bool) -> Part {
     MakeSend.visit_signature_mut(&mut function.sig);
     function.body.get_or_insert_with(|| parse_quote! { { ::core::unreachable!() } });
-    Part::new(function)
+    Part::new(function, is_txn)
 }
 
 /// The user wrote no `Send` that a part would need, for an SSF needs none.

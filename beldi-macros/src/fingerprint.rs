@@ -8,12 +8,16 @@ use proc_macro2::{Delimiter, TokenStream, TokenTree};
 use quote::quote;
 
 use crate::item::Function;
+use crate::pipeline::Word;
 use crate::tokens::is_punct;
 
-/// FNV-1a over the tokens of signature and body.
-pub(crate) fn fingerprint(function: &Function) -> u64 {
+/// FNV-1a over the tokens of signature and body, and whether the body is a transaction.
+pub(crate) fn fingerprint(word: Word, function: &Function) -> u64 {
     let (sig, body) = (&function.sig, &function.body);
     let mut hash = Fnv(0xcbf2_9ce4_8422_2325);
+    if word == Word::Txn {
+        hash.word("txn");
+    }
     hash.stream(quote! { #sig #body });
     hash.0
 }
@@ -68,9 +72,10 @@ fn is_doc(hash: &TokenTree, attribute: &TokenTree) -> bool {
 #[cfg(test)]
 mod tests {
     use super::fingerprint;
+    use crate::pipeline::Word;
 
     fn of(source: &str) -> u64 {
-        fingerprint(&syn::parse_str(source).expect("a function"))
+        fingerprint(Word::Ssf, &syn::parse_str(source).expect("a function"))
     }
 
     #[test]

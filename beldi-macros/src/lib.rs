@@ -82,6 +82,63 @@ pub fn ssf(options: TokenStream, item: TokenStream) -> TokenStream {
     pipeline::run(Word::Ssf, options.into(), item.into()).into()
 }
 
+/// Makes a stateful serverless function whose whole body is one transaction.
+///
+/// ```
+/// use serde::{Deserialize, Serialize};
+///
+/// const ACCOUNTS: beldi::Table<str, u32> = beldi::Table::new("accounts");
+///
+/// #[derive(Debug, PartialEq, Serialize, Deserialize)]
+/// pub struct NoFunds;
+///
+/// #[beldi::ssf]
+/// async fn deposit((account, amount): (String, u32)) {
+///     ACCOUNTS.update(&account, |balance| *balance = Some(balance.unwrap_or(0) + amount)).await;
+/// }
+///
+/// /// Both accounts change, or neither.
+/// #[beldi::txn]
+/// pub async fn transfer((from, to, amount): (String, String, u32)) -> Result<u32, NoFunds> {
+///     deposit((to, amount)).await;
+///     let balance = ACCOUNTS.get(&from).await.unwrap_or(0);
+///     let left = balance.checked_sub(amount).ok_or(NoFunds)?;
+///     ACCOUNTS.put(&from, &left).await;
+///     Ok(left)
+/// }
+/// # use beldi::testing::{World, in_virtual_time};
+/// # in_virtual_time(async {
+/// # let app = beldi::App::new("bank").ssf(deposit).ssf(transfer);
+/// let world = World::new(app).row(ACCOUNTS, "ann", &5);
+/// let transfer = |amount| world.call(transfer(("ann".into(), "ben".into(), amount)));
+/// assert_eq!(transfer(3).await.unwrap(), Ok(2));
+/// assert_eq!(transfer(3).await.unwrap(), Err(NoFunds));
+/// world.settle().await.unwrap();
+/// assert_eq!(world.peek(ACCOUNTS, "ben"), Some(3)); // the second deposit was taken back
+/// # });
+/// ```
+///
+/// It is an [`ssf`](macro@ssf) in every other respect, and returns a `Result`: `Ok` commits, `Err`
+/// aborts, in every SSF that was called inside. A read locks the item until the end; what is written
+/// is seen by others with the commit, and so is what was sent. A transaction that loses a race
+/// against another is run again from its beginning: the body never sees it. Called inside another
+/// transaction it is a part of that, and its `Err` undoes what it did itself. For a transaction that
+/// is only a part of a function there is `beldi::txn(async { .. })`.
+///
+/// In the body, `beldi::effect` and `scan` are errors where they are written: the one cannot be
+/// taken back, the other cannot lock what is not there yet.
+///
+/// # Options
+///
+/// - `part`: makes a [`part`](macro@part) of the function instead of an SSF.
+/// - `read_only`: the body only reads, without locks, and sees everything as at one instant; several
+///   keys are best read with one `get_many`, in two round trips. It may return anything.
+/// - `name`, `crate`: as for an [`ssf`](macro@ssf).
+#[proc_macro_attribute]
+pub fn txn(options: TokenStream, item: TokenStream) -> TokenStream {
+    pipeline::run(Word::Txn, options.into(), item.into()).into()
+}
+
 /// Makes an async helper whose awaits are steps of whoever awaits it.
 ///
 /// ```

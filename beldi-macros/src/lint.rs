@@ -6,18 +6,20 @@
 use proc_macro2::Ident;
 use quote::{ToTokens, quote};
 use syn::visit::{self, Visit};
-use syn::{Block, Expr, ExprCall, ExprClosure, Item, Macro, Path};
+use syn::{Block, Expr, ExprAwait, ExprCall, ExprClosure, Item, Macro, Path};
 
 use crate::errors::Errors;
 use crate::nondeterminism::advice;
 use crate::tokens::{awaits, flatten, paths};
 
 /// Reports what it finds in a body that is not yet rewritten.
-pub(crate) fn lint(body: &Block, errors: &mut Errors) {
-    Lint { errors }.visit_block(body);
+pub(crate) fn lint(body: &Block, in_txn: bool, errors: &mut Errors) {
+    Lint { in_txn, errors }.visit_block(body);
 }
 
 struct Lint<'a> {
+    /// Whether this is inside of a transaction, as far as the text shows.
+    in_txn: bool,
     errors: &'a mut Errors,
 }
 
@@ -41,11 +43,31 @@ impl<'a> Visit<'a> for Lint<'_> {
     }
 
     fn visit_expr_call(&mut self, call: &'a ExprCall) {
+        if self.in_txn && is_call_of(call, "effect") {
+            self.effect_in_txn(call);
+        }
+        let outside = self.in_txn;
+        self.in_txn |= is_call_of(call, "txn");
         if let Some(closure) = plain_work_of_effect(call) {
             self.check_work(closure);
         } else {
             visit::visit_expr_call(self, call);
         }
+        self.in_txn = outside;
+    }
+
+    fn visit_expr_await(&mut self, awaited: &'a ExprAwait) {
+        if let Expr::MethodCall(call) = &*awaited.base
+            && self.in_txn
+            && call.method == "scan"
+        {
+            self.errors.push(
+                &call.method,
+                "a scan cannot be part of a transaction: no lock can be had on a row that is not \
+                 there yet; use `get_many` on keys you know, or scan before the transaction",
+            );
+        }
+        visit::visit_expr_await(self, awaited);
     }
 
     fn visit_expr_closure(&mut self, closure: &'a ExprClosure) {
@@ -92,6 +114,14 @@ impl Lint<'_> {
         );
     }
 
+    fn effect_in_txn(&mut self, call: &ExprCall) {
+        self.errors.push(
+            &call.func,
+            "an effect cannot be part of a transaction, for it cannot be taken back when that aborts: \
+             do it before or after, or `send` an SSF that does it, which begins with the commit",
+        );
+    }
+
     fn hidden_await(&mut self, word: &Ident) {
         self.errors.push(
             word,
@@ -107,6 +137,17 @@ struct Words<'a>(&'a [Ident]);
 impl ToTokens for Words<'_> {
     fn to_tokens(&self, tokens: &mut proc_macro2::TokenStream) {
         tokens.extend(self.0.iter().map(ToTokens::to_token_stream));
+    }
+}
+
+/// Whether this calls the facade's function of that name, imported or not.
+fn is_call_of(call: &ExprCall, name: &str) -> bool {
+    let Expr::Path(function) = &*call.func else { return false };
+    let words: Vec<_> = function.path.segments.iter().map(|segment| &segment.ident).collect();
+    match words.as_slice() {
+        [last] => *last == name,
+        [origin, last] => *last == name && *origin == "beldi",
+        _ => false,
     }
 }
 

@@ -18,6 +18,8 @@ pub(crate) struct Ssf {
     pub(crate) output: Type,
     /// The code version of the handler.
     pub(crate) code: u64,
+    /// Whether the body is one transaction.
+    pub(crate) is_txn: bool,
 }
 
 /// The one parameter: its type, and a name for it even where the handler takes it apart.
@@ -30,10 +32,12 @@ pub(crate) struct Input {
 pub(crate) struct Part {
     pub(crate) function: Function,
     pub(crate) output: Type,
+    /// Whether the body is one transaction.
+    pub(crate) is_txn: bool,
 }
 
 impl Ssf {
-    pub(crate) fn new(mut function: Function, options: Options, code: u64) -> Self {
+    pub(crate) fn new(mut function: Function, options: Options, code: u64, is_txn: bool) -> Self {
         strip_qualifiers(&mut function.sig);
         function.sig.asyncness = Some(Token![async](function.sig.fn_token.span));
         let own_name = || function.sig.ident.unraw().to_string();
@@ -44,6 +48,7 @@ impl Ssf {
             input: function.sig.inputs.first().and_then(Input::new),
             output: output(&function.sig),
             code,
+            is_txn,
             function,
         }
     }
@@ -64,11 +69,11 @@ impl Input {
 }
 
 impl Part {
-    pub(crate) fn new(mut function: Function) -> Self {
+    pub(crate) fn new(mut function: Function, is_txn: bool) -> Self {
         strip_qualifiers(&mut function.sig);
         function.sig.variadic = None;
         let output = output(&function.sig);
-        Self { function, output }
+        Self { function, output, is_txn }
     }
 }
 

@@ -17,11 +17,12 @@ use crate::model::{Part, Ssf};
 use crate::rewrite::rewrite;
 use crate::{expand, fallback, rules};
 
-/// The attributes of this crate. `txn` will be the third.
+/// The attributes of this crate.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Word {
     Ssf,
     Part,
+    Txn,
 }
 
 impl Word {
@@ -29,6 +30,7 @@ impl Word {
         match self {
             Self::Ssf => &["name", "read_only", "service", "crate"],
             Self::Part => &["read_only", "crate"],
+            Self::Txn => &["name", "read_only", "part", "crate"],
         }
     }
 
@@ -36,6 +38,7 @@ impl Word {
         match self {
             Self::Ssf => "an SSF",
             Self::Part => "a part",
+            Self::Txn => "a transaction",
         }
     }
 }
@@ -45,6 +48,7 @@ impl fmt::Display for Word {
         f.write_str(match self {
             Self::Ssf => "ssf",
             Self::Part => "part",
+            Self::Txn => "txn",
         })
     }
 }
@@ -67,18 +71,24 @@ fn expand_function(
     errors: &mut Errors,
 ) -> TokenStream {
     let runtime = options.runtime();
-    let code = fingerprint(&function);
-    let sound = rules::check_signature(word, &function.sig, errors);
-    if word == Word::Ssf {
-        rules::check_options(&function, &options, errors);
+    let is_txn = word == Word::Txn;
+    let is_ssf = word == Word::Ssf || (is_txn && options.part.is_none());
+    let code = fingerprint(word, &function);
+    let sound = rules::check_signature(word, is_ssf, &function.sig, errors);
+    if is_ssf {
+        rules::check_options(word, &function, &options, errors);
     }
+    // One that returns no `Result` is expanded as if it were none, or its types were wrong too.
+    let is_txn = is_txn && rules::check_txn(&function, &options, errors);
     if let Some(body) = &mut function.body {
-        lint(body, errors);
+        lint(body, word == Word::Txn, errors);
         rewrite(body, &runtime);
     }
-    match word {
-        Word::Ssf if sound => expand::ssf(&Ssf::new(function, options, code), &runtime),
-        Word::Ssf => expand::part(&fallback::as_part(function), &runtime),
-        Word::Part => expand::part(&Part::new(function), &runtime),
+    if !is_ssf {
+        return expand::part(&Part::new(function, is_txn), &runtime);
     }
+    if !sound {
+        return expand::part(&fallback::as_part(function, is_txn), &runtime);
+    }
+    expand::ssf(&Ssf::new(function, options, code, is_txn), &runtime)
 }

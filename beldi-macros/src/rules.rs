@@ -11,13 +11,18 @@ use crate::pipeline::Word;
 use crate::types::{Borrowed, owned_form, unnamed};
 
 /// Whether the signature is one that the attribute can expand, were the right words before `fn`.
-pub(crate) fn check_signature(word: Word, sig: &Signature, errors: &mut Errors) -> bool {
+pub(crate) fn check_signature(
+    word: Word,
+    is_ssf: bool,
+    sig: &Signature,
+    errors: &mut Errors,
+) -> bool {
     check_async(word, sig, errors);
     check_qualifiers(word, sig, errors);
     let before = errors.count();
     check_variadic(word, sig, errors);
     check_output_has_a_name(word, &sig.output, errors);
-    if word == Word::Ssf {
+    if is_ssf {
         check_receiver(sig, errors);
         check_generics(sig, errors);
         check_at_most_one_input(sig, errors);
@@ -28,14 +33,56 @@ pub(crate) fn check_signature(word: Word, sig: &Signature, errors: &mut Errors) 
 }
 
 /// What the options of an SSF say must fit the function.
-pub(crate) fn check_options(function: &Function, options: &Options, errors: &mut Errors) {
-    check_body(function, options, errors);
+pub(crate) fn check_options(
+    word: Word,
+    function: &Function,
+    options: &Options,
+    errors: &mut Errors,
+) {
+    check_body(word, function, options, errors);
     match &options.name {
         Some(name) => check_wire_name("name", name, errors),
         None => check_own_name(&function.sig, errors),
     }
     if let Some(service) = &options.service {
         check_wire_name("service", service, errors);
+    }
+}
+
+/// What a transaction has to be beside an SSF or a part; whether it returns what one can.
+pub(crate) fn check_txn(function: &Function, options: &Options, errors: &mut Errors) -> bool {
+    if let (Some(part), Some(name)) = (&options.part, &options.name) {
+        errors.push(name, format_args!("a `{part}` is not called over the wire and needs no name"));
+    }
+    let is_no_result = match &function.sig.output {
+        ReturnType::Default => true,
+        ReturnType::Type(_, ty) => is_certainly_no_result(ty),
+    };
+    if is_no_result && !options.read_only {
+        let message = "a transaction returns a `Result`: `Ok` commits, `Err` aborts; one that only \
+                       reads may be `read_only` and return anything";
+        match &function.sig.output {
+            ReturnType::Default => errors.push(&function.sig.ident, message),
+            ReturnType::Type(_, ty) => errors.push(ty, message),
+        }
+        return false;
+    }
+    true
+}
+
+/// A path may be an alias of `Result`; what is built into the language is not.
+fn is_certainly_no_result(ty: &Type) -> bool {
+    const BUILT_IN: [&str; 16] = [
+        "bool", "char", "f32", "f64", "i8", "i16", "i32", "i64", "i128", "u8", "u16", "u32", "u64",
+        "u128", "usize", "String",
+    ];
+    match ty {
+        Type::Path(path) => path
+            .path
+            .get_ident()
+            .is_some_and(|name| BUILT_IN.iter().any(|built_in| name == built_in)),
+        Type::Tuple(_) | Type::Array(_) | Type::Slice(_) | Type::Reference(_) => true,
+        _ => false,
     }
 }
 
@@ -146,12 +193,18 @@ fn check_owned(rule: &str, ty: &Type, errors: &mut Errors) {
     }
 }
 
-fn check_body(function: &Function, options: &Options, errors: &mut Errors) {
+fn check_body(word: Word, function: &Function, options: &Options, errors: &mut Errors) {
     match (&function.body, &options.service) {
         (Some(_), Some(service)) => errors.push(
             service,
             "a function of another service has no body here: \
              end its signature with `;`, or remove `service`",
+        ),
+        (None, None) if word == Word::Txn => errors.push(
+            &function.sig,
+            "a transaction needs a body; for the typed client of a function that another service \
+             runs, which decides itself whether that is a transaction, write \
+             `#[beldi::ssf(service = \"..\")]`",
         ),
         (None, None) => errors.push(
             &function.sig,

@@ -33,6 +33,11 @@ impl Runtime {
         self.call(if self.read_only { "read_only_branch" } else { "branch" }, block)
     }
 
+    /// The operation, as one transaction.
+    pub(crate) fn transaction(&self, operation: impl ToTokens) -> TokenStream {
+        self.call(if self.read_only { "snapshot" } else { "txn" }, operation)
+    }
+
     /// The trait of what a part returns.
     pub(crate) fn operation(&self) -> TokenStream {
         let module = self.module();

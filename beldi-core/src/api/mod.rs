@@ -25,7 +25,7 @@ pub use key::{Key, KeyFor, Prefix};
 pub use operation::{Operation, ReadOnlyOperation};
 pub use ssf::{Call, Handler, ReadOnly, Sending, Ssf};
 pub use table::{Busy, Delete, Get, GetMany, Lock, Put, Scan, Table, Unlock, Update, WriteWhen};
-pub use txn::{Snapshot, Txn, txn};
+pub use txn::{CommitOrAbort, Snapshot, Txn, txn};
 pub use when::{FieldPath, When, field};
 pub use yours::{Now, Random, RandomValue, Uuid, now, random, uuid};
 

@@ -52,28 +52,46 @@ pub struct Txn<O>(O);
 /// assert_eq!(world.peek(ROOMS, "ritz"), Some(1)); // the room went back
 /// # });
 /// ```
-pub fn txn<O, T, E>(operation: O) -> Txn<O>
+pub fn txn<O>(operation: O) -> Txn<O>
 where
-    O: Operation<Output = Result<T, E>>,
-    T: Serialize + DeserializeOwned + Send,
-    E: Serialize + DeserializeOwned + Send,
+    O: Operation<Output: CommitOrAbort>,
 {
     Txn(operation)
 }
 
-impl<O, T, E> Operation for Txn<O>
+/// What a transaction returns: a `Result` that can be stored. See [`txn`].
+#[diagnostic::on_unimplemented(
+    message = "a transaction returns a `Result`: `Ok` commits, `Err` aborts",
+    label = "this is `{Self}`, which says neither",
+    note = "return `Result<T, E>` with types that serde can store; one that only reads may be \
+            `#[beldi::txn(read_only)]` and return anything"
+)]
+pub trait CommitOrAbort: Serialize + DeserializeOwned + Send {
+    #[doc(hidden)]
+    fn commits(&self) -> bool;
+}
+
+impl<T, E> CommitOrAbort for Result<T, E>
 where
-    O: Operation<Output = Result<T, E>>,
     T: Serialize + DeserializeOwned + Send,
     E: Serialize + DeserializeOwned + Send,
 {
-    type Output = Result<T, E>;
+    fn commits(&self) -> bool {
+        self.is_ok()
+    }
+}
+
+impl<O> Operation for Txn<O>
+where
+    O: Operation<Output: CommitOrAbort>,
+{
+    type Output = O::Output;
 
     async fn perform(self, at: At) -> Self::Output {
         let result =
             at.0.txn(|step| async move {
                 let output = self.0.perform(At(step)).await;
-                Ok((output.is_ok(), encode(&output, RESULT)?))
+                Ok((output.commits(), encode(&output, RESULT)?))
             })
             .await;
         at.0.check(decode(result, RESULT)).await
