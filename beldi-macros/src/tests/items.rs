@@ -182,3 +182,59 @@ fn the_facade_may_have_another_name() {
     }
     ");
 }
+
+#[test]
+fn a_transaction_is_one_step_over_its_whole_body() {
+    let item = quote! {
+        async fn transfer(amount: u32) -> Result<u32, NoFunds> {
+            Ok(withdraw(amount).await?)
+        }
+    };
+    let text = expanded(Word::Txn, quote! {}, item);
+    let (_, method) = text.split_once("impl transfer {").expect("the handler is there");
+    let (method, _) = method.split_once("#[allow(non_camel").expect("the type comes last");
+    assert_snapshot!(method, @r"
+        #[allow(dead_code, clippy::unused_async)]
+        #[deny(clippy::disallowed_methods, clippy::disallowed_types)]
+        async fn transfer(amount: u32) -> Result<u32, NoFunds> {
+            ::beldi::__private::step(
+                    ::beldi::__private::txn(
+                        ::beldi::__private::branch(async move {
+                            if false {
+                                return ::core::option::Option::<Result<u32, NoFunds>>::None
+                                    .unwrap();
+                            }
+                            Ok(::beldi::__private::step(withdraw(amount)).await?)
+                        }),
+                    ),
+                )
+                .await
+        }
+    }
+    ");
+}
+
+#[test]
+fn a_transaction_may_be_a_part_and_may_only_read() {
+    let item = quote! {
+        async fn total(accounts: &[String]) -> u32 {
+            ACCOUNTS.get_many(accounts).await
+        }
+    };
+    let text = expanded(Word::Txn, quote! { part, read_only }, item);
+    assert_snapshot!(text, @r"
+    #[deny(clippy::disallowed_methods, clippy::disallowed_types)]
+    fn total(
+        accounts: &[String],
+    ) -> impl ::beldi::__private::ReadOnlyOperation<Output = u32> {
+        ::beldi::__private::snapshot(
+            ::beldi::__private::read_only_branch(async move {
+                if false {
+                    return ::core::option::Option::<u32>::None.unwrap();
+                }
+                ::beldi::__private::read_only_step(ACCOUNTS.get_many(accounts)).await
+            }),
+        )
+    }
+    ");
+}
