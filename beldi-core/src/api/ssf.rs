@@ -126,8 +126,10 @@ impl<S: Ssf> Operation for Call<S> {
         let input = at.0.check(Self::encoded_input(&self.input)).await;
         drop(self);
         let output = match S::SERVICE.filter(|service| !at.0.is_in(service)) {
-            Some(service) => at.0.call_service(service, S::NAME, S::READ_ONLY, input).await,
-            None => at.0.call(S::NAME, input).await,
+            Some(service) => {
+                Box::pin(at.0.call_service(service, S::NAME, S::READ_ONLY, input)).await
+            }
+            None => Box::pin(at.0.call(S::NAME, input)).await,
         };
         at.0.check(Self::decoded_output(output)).await
     }

@@ -1,5 +1,6 @@
 //! Transactions, as operations.
 
+use futures_util::future::BoxFuture;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
@@ -88,12 +89,13 @@ where
     type Output = O::Output;
 
     async fn perform(self, at: At) -> Self::Output {
-        let result =
-            at.0.txn(|step| async move {
+        let run = |step| -> BoxFuture<'_, _> {
+            Box::pin(async move {
                 let output = self.0.perform(At(step)).await;
                 Ok((output.commits(), encode(&output, RESULT)?))
             })
-            .await;
+        };
+        let result = at.0.txn(Box::new(run)).await;
         at.0.check(decode(result, RESULT)).await
     }
 }
@@ -135,9 +137,10 @@ where
     type Output = O::Output;
 
     async fn perform(self, at: At) -> Self::Output {
-        let result =
-            at.0.snapshot(|step| async move { encode(&self.0.perform(At(step)).await, RESULT) })
-                .await;
+        let run = |step| -> BoxFuture<'_, _> {
+            Box::pin(async move { encode(&self.0.perform(At(step)).await, RESULT) })
+        };
+        let result = at.0.snapshot(Box::new(run)).await;
         at.0.check(decode(result, RESULT)).await
     }
 }

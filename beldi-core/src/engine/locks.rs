@@ -262,7 +262,7 @@ impl Step {
             let must_not_wait =
                 self.instance.attempt.holdings.holds_any() && theirs.holder.age() < hold.instance;
             if !must_not_wait {
-                waiting.out(&item, &theirs, None).await?;
+                Box::pin(waiting.out(&item, &theirs, None)).await?;
             } else if !service.settle(&item, &theirs).await? {
                 // Without a mark a late delivery of the request could still take the lock.
                 lock::decline(service.item(table, key), hold, &theirs).await?;

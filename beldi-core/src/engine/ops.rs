@@ -177,7 +177,7 @@ impl Step {
             loop {
                 let item = self.item(table, key);
                 match daal::write(&item, mark, change.clone(), when).await {
-                    Err(Refusal::Locked(lock)) => waiting.out(&item, &lock, None).await?,
+                    Err(Refusal::Locked(lock)) => Box::pin(waiting.out(&item, &lock, None)).await?,
                     written => return Ok(written?.into()),
                 }
             }
@@ -208,7 +208,7 @@ impl Step {
             loop {
                 let item = self.item(table, key);
                 match daal::update(&item, mark, &mut change).await {
-                    Err(Refusal::Locked(lock)) => waiting.out(&item, &lock, None).await?,
+                    Err(Refusal::Locked(lock)) => Box::pin(waiting.out(&item, &lock, None)).await?,
                     updated => return Ok(updated?),
                 }
             }

@@ -297,19 +297,21 @@ impl Item<'_> {
         }
         match self.obstacle(row, mark, *searched) {
             Obstacle::Fenced => Err(Refusal::Fenced),
-            Obstacle::Older(generation) => match self.find_in_older_rows(mark, *searched).await? {
-                Some(outcome) => Ok(Cleared::Marked(outcome)),
-                None => {
-                    *searched = Some(generation);
-                    Ok(Cleared::Searched)
+            Obstacle::Older(generation) => {
+                match Box::pin(self.find_in_older_rows(mark, *searched)).await? {
+                    Some(outcome) => Ok(Cleared::Marked(outcome)),
+                    None => {
+                        *searched = Some(generation);
+                        Ok(Cleared::Searched)
+                    }
                 }
-            },
+            }
             Obstacle::Full | Obstacle::None => {
                 if let Some(lock) = self.lock_of_others(row)? {
                     return Err(Refusal::Locked(Box::new(lock)));
                 }
                 if self.is_full(row) {
-                    self.spill(row).await?;
+                    Box::pin(self.spill(row)).await?;
                     return Ok(Cleared::Spilled);
                 }
                 Ok(Cleared::Nothing)

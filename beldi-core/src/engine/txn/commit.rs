@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
-use futures_util::future::{pending, try_join_all};
+use futures_util::future::{BoxFuture, pending, try_join_all};
 
 use super::steps::{Retry, refuse};
 use super::{Context, Layer, Snapshot, Staged, Transaction, Within};
@@ -22,12 +22,12 @@ use crate::weakness::{self, Weakness};
 /// Whether a block commits, and its result, encoded.
 pub(crate) type Ending = Result<(bool, Value), Reason>;
 
+/// A block to be run at a step. Boxed, so that it is not moved again through every frame below.
+pub(crate) type Block<'a, T> = Box<dyn FnOnce(Step) -> BoxFuture<'a, T> + Send + 'a>;
+
 impl Step {
     /// Runs a block as a transaction, or as a part of the one around it.
-    pub(crate) async fn txn<F>(&self, block: impl FnOnce(Self) -> F + Send) -> Value
-    where
-        F: Future<Output = Ending> + Send,
-    {
+    pub(crate) async fn txn(&self, block: Block<'_, Ending>) -> Value {
         let ended = match &self.context {
             Context::Txn(outer) => self.nested(outer, block).await,
             Context::Plain if self.is_raw() => self.ending(block(self.branch(0))).await,
@@ -40,10 +40,7 @@ impl Step {
     }
 
     /// Runs a block so that it sees everything as at one instant.
-    pub(crate) async fn snapshot<F>(&self, block: impl FnOnce(Self) -> F + Send) -> Value
-    where
-        F: Future<Output = Result<Value, Reason>> + Send,
-    {
+    pub(crate) async fn snapshot(&self, block: Block<'_, Result<Value, Reason>>) -> Value {
         if !matches!(self.context, Context::Plain) || self.is_raw() {
             return self.check(block(self.branch(0)).await).await;
         }
@@ -52,18 +49,11 @@ impl Step {
         self.observe(&What::new(Kind::Txn, &["read_only"]), run).await
     }
 
-    async fn ending(&self, block: impl Future<Output = Ending> + Send) -> Result<Value, Stop> {
+    async fn ending(&self, block: BoxFuture<'_, Ending>) -> Result<Value, Stop> {
         block.await.map(|(_, result)| result).map_err(Stop::Park)
     }
 
-    async fn nested<F>(
-        &self,
-        outer: &Within,
-        block: impl FnOnce(Self) -> F + Send,
-    ) -> Result<Value, Stop>
-    where
-        F: Future<Output = Ending> + Send,
-    {
+    async fn nested(&self, outer: &Within, block: Block<'_, Ending>) -> Result<Value, Stop> {
         let _turn = outer.layer.nested.lock().await;
         let layer = Layer::over(&outer.layer);
         let within = Within { layer: Arc::clone(&layer), ..outer.clone() };
@@ -73,10 +63,7 @@ impl Step {
         Ok(result)
     }
 
-    async fn outermost<F>(&self, block: impl FnOnce(Self) -> F + Send) -> Result<Value, Stop>
-    where
-        F: Future<Output = Ending> + Send,
-    {
+    async fn outermost(&self, block: Block<'_, Ending>) -> Result<Value, Stop> {
         let what = What::new(Kind::Txn, &[]);
         if let Some(result) = self.recall(&what)? {
             if weakness::is(Weakness::DecisionWithoutResult) {

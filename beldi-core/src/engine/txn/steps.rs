@@ -103,7 +103,7 @@ impl Within {
                 Acquired::Held(value) => return Ok(value),
                 Acquired::Decided => return Err(self.superseded(step, table, key).await?),
                 Acquired::Theirs(theirs) => {
-                    waiting.out(&item, &theirs, Some(&self.transaction)).await?;
+                    Box::pin(waiting.out(&item, &theirs, Some(&self.transaction))).await?;
                 }
             }
         }

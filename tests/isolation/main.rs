@@ -1,0 +1,137 @@
+//! Isolation, checked and not argued: random programs under random faults leave histories, and two
+//! checkers judge each: our own, which knows the order of versions, and `adya`, which knows nothing.
+//! Both must find strict serializability for what was committed, and a consistent view for every run
+//! of a block, also of those that lost a race or crashed (opacity).
+//!
+//! More seeds: `BELDI_SEEDS=1000000 cargo test --release --test isolation -- --nocapture seeds`; one
+//! seed again: `BELDI_SEED=17 cargo test --test isolation seeds`.
+
+mod anomalies;
+mod black_box;
+mod check;
+mod history;
+mod program;
+mod record;
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::time::{Duration, Instant};
+
+use beldi::testing::{Weakness, World, explore};
+use check::Census;
+use futures_util::future::join_all;
+use history::History;
+use program::{LISTS, Outcome, Program, app, program, root};
+
+/// Runs the program of a seed under the faults of that seed, and judges what came of it.
+fn one(seed: u64, census: &mut Census) {
+    let program = program(seed);
+    let mut last = History::default();
+    let setup = || {
+        record::clear();
+        World::new(app(seed))
+    };
+    let seen = std::cell::RefCell::new(&mut last);
+    let check = |world: &World, results: Vec<Vec<Vec<Outcome>>>| {
+        let finals = world.rows(LISTS).into_iter().collect();
+        let history = History::new(&program, &results, &record::notes(), finals);
+        for judged in [check::check(&history), black_box::check(&history)] {
+            if let Err(anomaly) = judged {
+                panic!("{anomaly}");
+            }
+        }
+        let locks: Vec<_> =
+            world.stored().into_iter().filter(|(_, row)| row.get("l").is_some()).collect();
+        assert!(locks.is_empty(), "locks are left: {locks:?}");
+        **seen.borrow_mut() = history;
+    };
+    explore([seed], setup, async |world| clients(world, &program).await, check);
+    census.add(&last);
+}
+
+async fn clients(world: &World, program: &Program) -> Vec<Vec<Vec<Outcome>>> {
+    let client = async |(number, roots): (usize, &Vec<Vec<program::Stage>>)| {
+        let mut results = Vec::new();
+        for (index, stages) in roots.iter().enumerate() {
+            let key = format!("client {number}, root {index}");
+            let result = loop {
+                match world.call(root(stages.clone())).key(&key).await {
+                    Ok(result) => break result,
+                    Err(_) => tokio::time::sleep(Duration::from_millis(50)).await,
+                }
+            };
+            results.push(result);
+        }
+        results
+    };
+    join_all(program.iter().enumerate().map(client)).await
+}
+
+/// So many seeds in the gate; more by the environment.
+fn seeds(default: u64) -> u64 {
+    std::env::var("BELDI_SEEDS").ok().and_then(|seeds| seeds.parse().ok()).unwrap_or(default)
+}
+
+fn campaign(part: u64, of: u64) {
+    let (count, began, mut census) = (seeds(2000), Instant::now(), Census::default());
+    if std::env::var("BELDI_SEED").is_ok() {
+        return one(0, &mut census);
+    }
+    for seed in (part..count).step_by(usize::try_from(of).unwrap_or(1)) {
+        one(seed, &mut census);
+        if seed % 10_000 == part && seed > part {
+            println!("{seed} seeds, {census:?}, {:?}", began.elapsed());
+        }
+    }
+    println!("{} seeds: {census:?}", count / of);
+    assert!(census.committed > 3 * census.aborted, "{census:?}");
+    assert!(census.aborted > 0 && census.extra_runs > 0 && census.versions > 0, "{census:?}");
+}
+
+#[test]
+fn even_seeds_are_strictly_serializable_and_opaque() {
+    campaign(0, 2);
+}
+
+#[test]
+fn odd_seeds_are_strictly_serializable_and_opaque() {
+    campaign(1, 2);
+}
+
+/// The seeds it takes until a checker objects to a weakened protocol, if one does.
+fn caught_after(weakness: Weakness, limit: u64) -> Option<u64> {
+    weakness.during(|| {
+        (0..limit).find(|seed| {
+            let judged = AssertUnwindSafe(|| one(*seed, &mut Census::default()));
+            catch_unwind(judged).is_err()
+        })
+    })
+}
+
+#[test]
+fn every_weakness_is_caught() {
+    let weaknesses = [
+        Weakness::NoTombstone,
+        Weakness::DecisionWithoutResult,
+        Weakness::UnconditionalDecision,
+        Weakness::ReleaseBeforeDecision,
+        Weakness::ReaderIgnoresDecision,
+        Weakness::PlainWriteIgnoresLock,
+        Weakness::SnapshotWithoutValidation,
+        Weakness::DieWithoutAbort,
+        Weakness::SettleUnlocked,
+        Weakness::NoLocks,
+    ];
+    // A caught weakness panics; the messages of so many would hide the table.
+    let hook = std::panic::take_hook();
+    std::panic::set_hook(Box::new(|_| {}));
+    let caught = weaknesses.map(|weakness| (weakness, caught_after(weakness, 3000)));
+    std::panic::set_hook(hook);
+    for (weakness, after) in &caught {
+        println!(
+            "{weakness:?}: {}",
+            after.map_or("not caught".into(), |seeds| format!("after {} seeds", seeds + 1))
+        );
+    }
+    let missed: Vec<_> = caught.iter().filter(|(_, after)| after.is_none()).collect();
+    assert!(missed.is_empty(), "not caught: {missed:?}");
+}
