@@ -149,6 +149,11 @@ impl Attempt {
         self.registered.load(Ordering::Acquire)
     }
 
+    /// Whether nothing in the store stands for this run, and nothing on its way there can.
+    pub(crate) fn is_a_trial(&self) -> bool {
+        self.registration() == Registration::None && self.holdings.carrier().is_none()
+    }
+
     /// What is certain of the registration now.
     pub(crate) fn registration(&self) -> Registration {
         match (self.is_registered(), self.asked.load(Ordering::Acquire)) {

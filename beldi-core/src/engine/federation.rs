@@ -12,7 +12,7 @@ use futures_util::future::{BoxFuture, try_join_all};
 
 use super::attempt::Begin;
 use super::ops::bug;
-use super::txn::{Context, Layer, Retry, Transaction, Within, refuse};
+use super::txn::{Context, Layer, Retry, Tenure, Transaction, Within, refuse};
 use super::what::{What, digest};
 use super::{Attempt, Instance, Scope, Scoped, Service, Step, Stop};
 use crate::error::Reason;
@@ -41,11 +41,29 @@ impl Errand {
     }
 }
 
+/// The transaction that a callee in another service takes part in.
+#[derive(Clone, Debug)]
+pub(crate) struct Part {
+    pub(crate) txn: Txn,
+    pub(crate) tenure: Tenure,
+    /// What the same transaction has prepared there.
+    pub(crate) before: Vec<Id>,
+}
+
+/// What came of it.
+#[derive(Debug)]
+pub(crate) struct Vote {
+    pub(crate) result: Result<Value, Declined>,
+    pub(crate) tenure: Tenure,
+}
+
 /// How a transaction ended, for a service that takes part.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug)]
 pub(crate) struct Ended {
-    /// The transaction and the prepare records that count, in order; none if it aborted.
-    pub(crate) committed: Option<(Id, Vec<Id>)>,
+    /// The transaction, in the epoch of the run that decided.
+    pub(crate) txn: Id,
+    /// The prepare records that count, in order; none if it aborted.
+    pub(crate) counting: Option<Vec<Id>>,
     /// Whether the transaction is over; otherwise it is tried again.
     pub(crate) for_good: bool,
 }
@@ -70,14 +88,8 @@ pub(crate) trait Peer: Send + Sync {
     /// Runs the callee, once however often it is asked, and keeps its result.
     fn call(&self, errand: Errand) -> BoxFuture<'_, Result<Value, Declined>>;
 
-    /// Runs the callee as part of a transaction, up to its prepare record. `before` names what the
-    /// same transaction has prepared there.
-    fn prepare(
-        &self,
-        errand: Errand,
-        txn: Txn,
-        before: Vec<Id>,
-    ) -> BoxFuture<'_, Result<Value, Declined>>;
+    /// Runs the callee as part of a transaction, up to its prepare record.
+    fn prepare(&self, errand: Errand, part: Part) -> BoxFuture<'_, Vote>;
 
     /// How a transaction ended that the peer coordinates. With `abort` it has ended then.
     fn ended(&self, txn: Txn, abort: bool) -> BoxFuture<'_, Result<Option<Ended>, StoreError>>;
@@ -182,7 +194,9 @@ impl Step {
         // Each callee has to know what those before it have prepared there.
         let _turn = turn.lock().await;
         let (before, instance) = (layer.prepared(service), errand.callee);
-        let result = peer.prepare(errand, transaction.txn.clone(), before).await;
+        let part = Part { txn: transaction.txn.clone(), tenure: transaction.tenure(), before };
+        let Vote { result, tenure } = peer.prepare(errand, part).await;
+        transaction.note(tenure);
         let result = result.map_err(|no| no.stop(Some(transaction)))?;
         let service = service.to_owned();
         layer.staged().prepared.push(Prepared { service, instance, commit: true });
@@ -197,7 +211,8 @@ impl Declined {
             Self::Refused(reason) => Stop::Park(reason),
             Self::Failed(reason) => Stop::Fail(reason),
             Self::GaveWay(reason) => {
-                Stop::Retry(Box::new(Retry { transaction: transaction.cloned(), reason }))
+                let transaction = transaction.cloned();
+                Stop::Retry(Box::new(Retry { transaction, is_taken_over: false, reason }))
             }
             Self::Decided => Stop::Adopt,
         }
@@ -206,12 +221,20 @@ impl Declined {
 
 impl Service {
     /// Runs a callee as part of a transaction that another service coordinates.
-    pub(crate) async fn take_part(
+    pub(crate) async fn take_part(self: &Arc<Self>, errand: Errand, part: Part) -> Vote {
+        // Locks elsewhere count: a transaction across services gives way to any older one.
+        let transaction = Arc::new(Transaction::new(part.txn, part.tenure, true));
+        let result = self.prepare(&transaction, errand, &part.before).await;
+        Vote { result, tenure: transaction.tenure() }
+    }
+
+    async fn prepare(
         self: &Arc<Self>,
+        transaction: &Arc<Transaction>,
         errand: Errand,
-        txn: Txn,
-        before: Vec<Id>,
+        before: &[Id],
     ) -> Result<Value, Declined> {
+        let txn = &transaction.txn;
         let handler = self.handler(&errand.ssf);
         let handler = handler
             .map_err(|error| Declined::Failed(Reason::new("unknown_ssf", error.to_string())))?;
@@ -222,16 +245,14 @@ impl Service {
         let journal = Journal::default();
         let begin = Begin { intent, registered: false, resumed: true, journal };
         let attempt = Arc::new(Attempt::taking_part(Arc::clone(self), begin));
-        // Locks elsewhere count: a transaction across services gives way to any older one.
-        let transaction = Arc::new(Transaction::new(txn.clone(), self.outside.now(), true));
         let layer = Layer::default();
-        let records = prepare::find(&self.store, &txn, &before).await.map_err(unavailable)?;
+        let records = prepare::find(&self.store, txn, before).await.map_err(unavailable)?;
         for record in records {
             layer.staged().writes.extend(record.writes);
         }
         let below = Arc::new(layer);
         let layer = Layer::over(&below);
-        let within = Within { transaction: Arc::clone(&transaction), layer: Arc::clone(&layer) };
+        let within = Within { transaction: Arc::clone(transaction), layer: Arc::clone(&layer) };
         let run = async {
             let instance = Arc::new(Instance::new(Arc::clone(&attempt), id, handler, 0)?);
             let scope = Scope::new(instance, Path::default(), Context::Txn(within));
@@ -252,9 +273,9 @@ impl Service {
                     sends: staged.sends,
                     result,
                 };
-                prepare::put(&self.store, &txn, &prepare).await.map_err(unavailable)
+                prepare::put(&self.store, txn, &prepare).await.map_err(unavailable)
             }
-            Err(stop) => Err(self.declined(&transaction, stop).await),
+            Err(stop) => Err(self.declined(transaction, stop).await),
         }
     }
 
@@ -268,6 +289,9 @@ impl Service {
             Stop::Park(reason) => Declined::Refused(reason),
             Stop::Fail(reason) => Declined::Failed(reason),
         };
+        if !transaction.may_be_aborted(self) {
+            return declined;
+        }
         let aborted = async {
             let outcome = txn::Decisions::outcome(self, &transaction.txn, true).await?;
             let outcome = outcome.unwrap_or_default();
@@ -309,9 +333,13 @@ impl Service {
         ended: &Ended,
     ) -> Result<(Outcome, Vec<Prepare>), StoreError> {
         let records = prepare::all(&self.store, txn).await?;
-        let mut outcome = Outcome { for_good: ended.for_good, ..Outcome::default() };
-        if let Some((committed, counting)) = &ended.committed {
-            outcome.committed = Some(*committed);
+        let mut outcome = Outcome {
+            txn: Some(ended.txn),
+            commit: ended.counting.is_some(),
+            for_good: ended.for_good,
+            ..Outcome::default()
+        };
+        if let Some(counting) = &ended.counting {
             for instance in counting {
                 let record = records.iter().find(|record| record.instance == *instance);
                 outcome.writes.extend(record.into_iter().flat_map(|record| record.writes.clone()));
@@ -323,7 +351,7 @@ impl Service {
     /// Puts in place what a transaction has prepared here, or takes it back.
     pub(crate) async fn settle_prepared(&self, txn: &Txn, ended: &Ended) -> Result<(), StoreError> {
         let (outcome, records) = self.outcome_of(txn, ended).await?;
-        let counting = ended.committed.as_ref().map(|(_, counting)| counting);
+        let counting = ended.counting.as_ref();
         let mut items = Vec::new();
         for record in records {
             items.extend(record.writes.into_keys().chain(record.reads));
@@ -358,9 +386,9 @@ impl Ended {
     fn of(decision: &Decision, service: &str) -> Self {
         let counts = |prepared: &&Prepared| prepared.commit && prepared.service == service;
         let counting = decision.prepared.iter().filter(counts);
-        let counting = counting.map(|prepared| prepared.instance).collect();
-        let committed = decision.commit.then_some((decision.txn, counting));
-        Self { committed, for_good: decision.step.is_some() }
+        let counting: Vec<_> = counting.map(|prepared| prepared.instance).collect();
+        let counting = decision.commit.then_some(counting);
+        Self { txn: decision.txn, counting, for_good: decision.step.is_some() }
     }
 }
 

@@ -17,8 +17,11 @@ type Applying = JoinHandle<Option<Result<(), StoreError>>>;
 /// What a run has to bring to an end before its root is finished.
 #[derive(Debug, Default)]
 pub(crate) struct Holdings {
-    /// The transactions begun and not decided.
-    open: Mutex<Vec<Arc<Transaction>>>,
+    /// Held by the transaction that runs: two of one root would be each other's rivals, and the one
+    /// that lost would take the other with it when the root is run again.
+    turn: tokio::sync::Mutex<()>,
+    /// The transaction begun and not decided.
+    open: Mutex<Option<Arc<Transaction>>>,
     /// The locks that instances hold outside of transactions.
     held: Mutex<BTreeMap<ItemKey, Hold>>,
     /// The decision that carries the registration of the root.
@@ -31,19 +34,24 @@ impl Holdings {
         Self { carrier: Mutex::new(carrier), ..Self::default() }
     }
 
-    /// Notes a transaction that is to be aborted if the run ends for good.
-    pub(super) fn begun(&self, transaction: &Arc<Transaction>) {
-        lock(&self.open).push(Arc::clone(transaction));
+    /// Waits until no other transaction of the run is under way.
+    pub(super) async fn turn(&self) -> tokio::sync::MutexGuard<'_, ()> {
+        self.turn.lock().await
     }
 
-    /// The transactions begun and not decided.
-    pub(super) fn take_undecided(&self) -> Vec<Arc<Transaction>> {
-        std::mem::take(&mut lock(&self.open))
+    /// Notes a transaction that is to be aborted if the run ends for good.
+    pub(super) fn begun(&self, transaction: &Arc<Transaction>) {
+        *lock(&self.open) = Some(Arc::clone(transaction));
+    }
+
+    /// The transaction begun and not decided.
+    pub(super) fn take_undecided(&self) -> Option<Arc<Transaction>> {
+        lock(&self.open).take()
     }
 
     /// Notes a decision of this run.
     pub(super) fn decided(&self, decision: &Decision) {
-        lock(&self.open).retain(|open| open.txn.id != decision.txn);
+        *lock(&self.open) = None;
         if decision.root.is_some() {
             *lock(&self.carrier) = Some((decision.txn, decision.retry));
         }

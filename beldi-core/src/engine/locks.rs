@@ -29,6 +29,11 @@ impl Service {
             Holder::Txn(txn) => {
                 let overdue = self.is_overdue(lock);
                 let Some(outcome) = self.outcome(txn, overdue).await? else { return Ok(false) };
+                // A run in another epoch learns of the decision when it decides itself; till then
+                // what it sees has to stay.
+                if outcome.txn != Some(txn.id) && !overdue {
+                    return Ok(false);
+                }
                 lock::settle(item, txn, &outcome.fate(txn.id, item.table, item.key)).await?;
                 Ok(true)
             }
@@ -87,8 +92,8 @@ impl Waiting<'_> {
             return Ok(());
         }
         loop {
-            if transaction.is_some_and(|own| gives_way(own, item, lock)) {
-                return Err(self.give_way(item, lock, transaction));
+            if let Some(own) = transaction {
+                self.give_way(item, lock, own)?;
             }
             self.check_time(item, lock, transaction)?;
             self.pause().await;
@@ -134,9 +139,17 @@ impl Waiting<'_> {
         }
     }
 
-    fn give_way(&self, item: &Item<'_>, lock: &Lock, own: Option<&Arc<Transaction>>) -> Stop {
+    /// Wait-die. An older run of the same root is no rival, but goes on with the try.
+    fn give_way(&self, item: &Item<'_>, lock: &Lock, own: &Arc<Transaction>) -> Result<(), Stop> {
+        let (age, id) = (lock.holder.age(), own.txn.id);
+        let has_to = age < id && own.may_hold_beside(item.table, item.key);
+        if !(has_to || weakness::is(Weakness::NoWait)) || !own.may_be_aborted(self.step.service()) {
+            return Ok(());
+        }
+        let is_taken_over = age.stem() == id.stem();
         let reason = Reason::new("txn_gave_way", format!("{}, which is older", held(item, lock)));
-        Stop::Retry(Box::new(Retry { transaction: own.cloned(), reason }))
+        let transaction = Some(Arc::clone(own));
+        Err(Stop::Retry(Box::new(Retry { transaction, is_taken_over, reason })))
     }
 
     fn check_time(
@@ -155,16 +168,16 @@ impl Waiting<'_> {
             );
             return Err(Stop::Fail(Reason::new("lock_wait", waited)));
         }
-        let late =
-            |own: &Arc<Transaction>| now.saturating_sub(own.begun) >= millis(limits.txn_time);
-        if transaction.is_some_and(|own| late(own) && own.may_hold_beside(item.table, item.key)) {
+        let late = |own: &&Arc<Transaction>| {
+            own.is_overdue(service) && own.may_hold_beside(item.table, item.key)
+        };
+        if let Some(own) = transaction.filter(late) {
             let took = format!(
                 "{}; the transaction has taken `Limits::txn_time` ({:?}), so others may abort it",
                 held(item, lock),
                 limits.txn_time
             );
-            let reason = Reason::new("txn_time", took);
-            return Err(Stop::Retry(Box::new(Retry { transaction: transaction.cloned(), reason })));
+            return Err(Retry::stop(own, Reason::new("txn_time", took)));
         }
         Ok(())
     }
@@ -172,15 +185,6 @@ impl Waiting<'_> {
 
 /// The longest wait between two looks at a lock, in milliseconds.
 const LONGEST_PAUSE: u64 = 64;
-
-/// Wait-die. Another run of the same root is no rival: one of the two will adopt the other's end.
-fn gives_way(own: &Transaction, item: &Item<'_>, lock: &Lock) -> bool {
-    let age = lock.holder.age();
-    if weakness::is(Weakness::NoWait) {
-        return true;
-    }
-    age < own.txn.id && age.stem() != own.txn.id.stem() && own.may_hold_beside(item.table, item.key)
-}
 
 /// Who holds what, for people.
 fn held(item: &Item<'_>, lock: &Lock) -> String {

@@ -26,7 +26,7 @@ mod txn;
 mod what;
 
 pub(crate) use attempt::{Attempt, Registration, Stop};
-pub(crate) use federation::{Declined, Ended as TxnEnded, Errand, Peer};
+pub(crate) use federation::{Declined, Ended as TxnEnded, Errand, Part, Peer, Vote};
 pub(crate) use instance::Instance;
 pub(crate) use ops::{Step, Write};
 #[cfg(feature = "testing")]

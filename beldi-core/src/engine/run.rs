@@ -12,14 +12,14 @@ use tracing::{debug, warn};
 use super::attempt::{Begin, Registration};
 use super::instance::other_code;
 use super::locks::millis;
-use super::txn::{Context, Retry, note_abort};
+use super::txn::{Context, Retry, Transaction, note_abort};
 use super::{Attempt, Handler, Instance, Scope, Scoped, Service, Stop};
 use crate::error::{Error, Reason};
 use crate::limits::LARGE_RESULT;
 use crate::path::Path;
 use crate::protocol::intent::{self, Intent, Registered, State};
 use crate::protocol::journal::{self, Journal, Loaded};
-use crate::protocol::txn;
+use crate::protocol::txn::{self, Outcome};
 use crate::store::StoreError;
 use crate::value::Value;
 
@@ -146,6 +146,9 @@ impl Run<'_> {
         let key = &attempt.intent.request_key;
         debug!(instance = %key, reason = %retry.reason, "the transaction is tried again");
         let Some(transaction) = &retry.transaction else { return Ok(begin.clone()) };
+        if retry.is_taken_over && attempt.is_a_trial() && transaction.services().is_empty() {
+            return self.come_after(begin, transaction).await;
+        }
         if !attempt.abort(transaction).await? {
             return self.adopt(attempt).await;
         }
@@ -156,6 +159,17 @@ impl Run<'_> {
         let intent = Intent { by: self.service.nonce(), ..begin.intent.clone() };
         let journal = note_abort(&begin.journal, transaction);
         Ok(Begin { intent, journal, ..begin.clone() })
+    }
+
+    /// Leaves the try to another run of the root, and begins again in an epoch of its own: its locks
+    /// are not to be mistaken for those it has let go.
+    async fn come_after(&self, begin: &Begin, transaction: &Transaction) -> Result<Begin, Stop> {
+        let nothing = Outcome::default();
+        self.service.settle_all(&transaction.txn, &nothing, transaction.touched()).await?;
+        self.service.step_aside(transaction.txn.retry).await;
+        let epoch = self.service.outside.now().max(begin.intent.epoch + 1);
+        let intent = Intent { epoch, by: self.service.nonce(), ..begin.intent.clone() };
+        Ok(Begin { intent, ..begin.clone() })
     }
 
     /// One run of the handler, and the record of its result where one is due before the reply.
@@ -201,7 +215,8 @@ impl Run<'_> {
         if matches!(stop, Stop::Halt(_) | Stop::Collected) {
             return;
         }
-        for transaction in attempt.holdings.take_undecided() {
+        let undecided = attempt.holdings.take_undecided();
+        if let Some(transaction) = undecided.filter(|open| open.may_be_aborted(self.service)) {
             if let Err(error) = attempt.abort(&transaction).await {
                 debug!(instance = %attempt.intent.request_key, %error, "could not abort a transaction; whoever meets its locks will");
             }

@@ -6,9 +6,8 @@ use futures_util::future::BoxFuture;
 use tracing::Instrument as _;
 
 use super::call::answer_apart;
-use crate::engine::{Declined, Errand, Peer, Request, Service, TxnEnded};
+use crate::engine::{Declined, Errand, Part, Peer, Request, Service, TxnEnded, Vote};
 use crate::error::{Error, Reason};
-use crate::id::Id;
 use crate::protocol::txn::Txn;
 use crate::store::StoreError;
 use crate::value::Value;
@@ -52,20 +51,19 @@ impl Peer for InProcess {
         })
     }
 
-    fn prepare(
-        &self,
-        errand: Errand,
-        txn: Txn,
-        before: Vec<Id>,
-    ) -> BoxFuture<'_, Result<Value, Declined>> {
+    fn prepare(&self, errand: Errand, part: Part) -> BoxFuture<'_, Vote> {
         Box::pin(async move {
-            let service = self.service().map_err(|error| gone(&error))?;
-            let taking_part = Arc::clone(&service);
-            let part = async move { taking_part.take_part(errand, txn, before).await };
-            match service.tasks.spawn(part.in_current_span()).await {
-                Ok(Some(voted)) => voted,
-                _ => Err(Declined::Unavailable("the other service stops".to_owned())),
-            }
+            let tenure = part.tenure;
+            let vote = async {
+                let service = self.service().ok()?;
+                let taking_part = Arc::clone(&service);
+                let vote = async move { taking_part.take_part(errand, part).await };
+                service.tasks.spawn(vote.in_current_span()).await.ok()?
+            };
+            vote.await.unwrap_or_else(|| {
+                let stopped = Declined::Unavailable("the other service stops".to_owned());
+                Vote { result: Err(stopped), tenure }
+            })
         })
     }
 

@@ -4,12 +4,12 @@
 //! with `Table::lock`, to an **instance**, until it gives it back or its root is finished. Either way
 //! the lock survives the crash of whoever took it, and time alone breaks none.
 //!
-//! **Acquire** (transaction): one update, *if* nobody holds the item but this try, no mark of this
-//! transaction's says that this try or a later one was decided, the fence is not above its epoch, and
-//! no older row can hold that mark, *then* set the holder. It returns the value, which stays until
-//! the try is decided: lock and read in one. Delivered twice, or by two attempts, it does nothing
-//! more; delivered after the decision was applied, the mark refuses it ((g) 2: without it a late lock
-//! would be settled a second time, over somebody else's newer value).
+//! **Acquire** (transaction): one update, *if* nobody holds the item, no mark of this transaction's
+//! says that this try or a later one was decided, the fence is not above its epoch, and no older row
+//! can hold that mark, *then* set the holder. It returns the value, which stays until the try is
+//! decided: lock and read in one. Delivered twice, or by two attempts, the second finds the lock of
+//! its own try, and the value; delivered after the decision was applied, the mark refuses it ((g) 2:
+//! without it a late lock would be settled a second time, over somebody else's newer value).
 //!
 //! **Settle**: one update, *if* this very try holds the item, *then* change the value if the decision
 //! says so, take the lock away, and leave the number of the try as the transaction's mark: the
@@ -63,8 +63,8 @@ pub(crate) struct Hold {
 /// How an attempt to lock an item ended.
 #[derive(Debug)]
 pub(crate) enum Acquired {
-    /// The item is held; its value.
-    Held(Option<Value>),
+    /// The item is held by this try since then; its value.
+    Held { value: Option<Value>, since: u64, by: By },
     /// This try of the transaction was decided already, by another attempt or by whom it blocked.
     Decided,
     /// Somebody else holds it.
@@ -134,6 +134,14 @@ impl Holder {
     }
 }
 
+/// Which attempt of a try took a lock.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum By {
+    This,
+    /// Another one, or an earlier delivery of the same request: the try is shared with it.
+    Another,
+}
+
 /// Locks an item for a try of a transaction and returns its value.
 pub(crate) async fn acquire(item: &Item<'_>, txn: &Txn, now: u64) -> Result<Acquired, Refusal> {
     let holder = Holder::Txn(txn.clone());
@@ -142,11 +150,11 @@ pub(crate) async fn acquire(item: &Item<'_>, txn: &Txn, now: u64) -> Result<Acqu
     loop {
         if weakness::is(Weakness::NoLocks) {
             let row = daal::read(item.store, item.table, item.key).await?;
-            return Ok(Acquired::Held(daal::value_of(row)));
+            return Ok(Acquired::Held { value: daal::value_of(row), since: now, by: By::This });
         }
         let decided = Condition::compares(&*mark, Compare::Less, txn.retry);
         let mut when = vec![
-            Condition::Any(vec![free(), held_by(&holder)]),
+            free(),
             Condition::Any(vec![Condition::absent(&*mark), decided]),
             absent_or(item::FENCE, Compare::LessOrEqual, txn.id.epoch()),
             not_in_older_rows(txn.id.epoch(), searched),
@@ -156,14 +164,20 @@ pub(crate) async fn acquire(item: &Item<'_>, txn: &Txn, now: u64) -> Result<Acqu
         }
         let update = locking(item, when, &holder, now);
         let row = match item.send(&update).await? {
-            Updated::Applied(row) => return Ok(Acquired::Held(daal::value_of(row))),
+            Updated::Applied(row) => {
+                return Ok(Acquired::Held { value: daal::value_of(row), since: now, by: By::This });
+            }
             Updated::Refused(row) => row.unwrap_or_default(),
         };
         if is_decided(row.get(&mark), txn.retry) {
             return Ok(Acquired::Decided);
         }
-        if let Some(lock) = Lock::of(&row)?.filter(|lock| lock.holder != holder) {
-            return Ok(Acquired::Theirs(lock));
+        match Lock::of(&row)? {
+            Some(Lock { holder: standing, since }) if standing == holder => {
+                return Ok(Acquired::Held { value: daal::value_of(row), since, by: By::Another });
+            }
+            Some(lock) => return Ok(Acquired::Theirs(lock)),
+            None => {}
         }
         match item.obstacle(&row, txn.id, searched) {
             Obstacle::Fenced => return Err(Refusal::Fenced),

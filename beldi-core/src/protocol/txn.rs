@@ -20,8 +20,16 @@
 //!    finished only after that.
 //!
 //! A root that is not registered may run under two epochs at once. Both runs decide in the same row,
-//! and the decision says which run's locks it means; a lock of the other run is simply released.
-//! So is a lock on an item that the decision does not list: only a slower attempt chose it.
+//! and the decision says which run's locks it means; a lock of the other run is simply released, by
+//! that run, or by others once it is overdue. So is a lock on an item that the decision does not
+//! list: only a slower attempt chose it.
+//!
+//! **Opacity.** A handler may see a value only if its try still held everything it saw before when
+//! the value was locked, also in a try that somebody has aborted meanwhile. Nobody aborts a try but
+//! the one attempt that took its locks first (which then sees nothing more), or anybody once it is
+//! overdue. So an attempt looks at the decision row before it shows a value if it has met its own
+//! try's lock, which makes it one of several, or has held locks for half the time after which they
+//! are overdue; half, for clocks may differ by the other half.
 //!
 //! **Read.** Who finds a lock outside of the transaction looks up the decision. There is none: the
 //! value in the row is current. A commit that changes the item: the new value is current, though the
@@ -68,8 +76,9 @@ pub(crate) enum Fate {
 /// What a decided try does to the items of this service.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Outcome {
-    /// The transaction, if it committed.
-    pub(crate) committed: Option<Id>,
+    /// The transaction, in the epoch of the run that decided: only its locks are meant.
+    pub(crate) txn: Option<Id>,
+    pub(crate) commit: bool,
     pub(crate) writes: BTreeMap<ItemKey, Option<Value>>,
     /// Whether the transaction is over; otherwise it is tried again.
     pub(crate) for_good: bool,
@@ -77,7 +86,7 @@ pub(crate) struct Outcome {
 
 impl Outcome {
     pub(crate) fn fate(&self, txn: Id, table: &str, key: &str) -> Fate {
-        if self.committed != Some(txn) {
+        if !self.commit || self.txn != Some(txn) {
             return Fate::Release;
         }
         let write = self.writes.get(&(table.to_owned(), key.to_owned()));
@@ -210,7 +219,8 @@ impl Decision {
     /// What it does to items.
     pub(crate) fn outcome(&self) -> Outcome {
         Outcome {
-            committed: self.commit.then_some(self.txn),
+            txn: Some(self.txn),
+            commit: self.commit,
             writes: self.writes.clone(),
             for_good: self.step.is_some(),
         }

@@ -7,7 +7,7 @@ use std::time::Duration;
 use futures_util::future::{BoxFuture, pending, try_join_all};
 
 use super::steps::{Retry, refuse};
-use super::{Context, Layer, Snapshot, Staged, Transaction, Within};
+use super::{Context, Layer, Snapshot, Staged, Tenure, Transaction, Within};
 use crate::engine::ops::bug;
 use crate::engine::what::What;
 use crate::engine::{Attempt, Service, Step, Stop};
@@ -72,6 +72,7 @@ impl Step {
             return Ok(result);
         }
         self.may_have_effects(&what)?;
+        let _turn = self.instance.attempt.holdings.turn().await;
         let transaction = self.begin();
         let layer = Arc::new(Layer::default());
         let within = Within { transaction: Arc::clone(&transaction), layer: Arc::clone(&layer) };
@@ -92,8 +93,8 @@ impl Step {
             root: attempt.intent.request_key.clone(),
             service: attempt.service.name.clone(),
         };
-        let now = attempt.service.outside.now();
-        let transaction = Arc::new(Transaction::new(txn, now, attempt.is_resumed()));
+        let tenure = Tenure { since: attempt.service.outside.now(), shared: false };
+        let transaction = Arc::new(Transaction::new(txn, tenure, attempt.is_resumed()));
         attempt.holdings.begun(&transaction);
         transaction
     }
@@ -109,6 +110,7 @@ impl Step {
         let result = entry.value.clone();
         let touched = transaction.touched();
         if touched.is_empty() && staged.sends.is_empty() && staged.prepared.is_empty() {
+            attempt.holdings.take_undecided();
             self.instance.observed(entry);
             return Ok(result);
         }
@@ -188,10 +190,8 @@ impl Attempt {
         if outcome_for_good {
             return Stop::Adopt;
         }
-        Stop::Retry(Box::new(Retry {
-            transaction: Some(Arc::clone(transaction)),
-            reason: Reason::new("txn_aborted", "another attempt or a rival aborted this try"),
-        }))
+        let text = "another attempt or a rival aborted this try";
+        Retry::stop(transaction, Reason::new("txn_aborted", text))
     }
 
     /// Aborts a try so that another can begin, and waits a little; tells whether it is aborted, not

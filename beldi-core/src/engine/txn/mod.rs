@@ -10,12 +10,14 @@ mod steps;
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 pub(super) use commit::note_abort;
 pub(crate) use snapshot::Snapshot;
 pub(crate) use steps::Retry;
 pub(super) use steps::refuse;
 
+use super::Service;
 use crate::id::Id;
 use crate::protocol::intent::Intent;
 use crate::protocol::txn::{ItemKey, Prepared, Txn};
@@ -33,14 +35,20 @@ pub(crate) enum Context {
 #[derive(Debug)]
 pub(crate) struct Transaction {
     pub(crate) txn: Txn,
-    /// In milliseconds since 1970.
-    pub(super) begun: u64,
+    tenure: Mutex<Tenure>,
     /// Whether an attempt before this one may hold locks of the same try.
     resumed: bool,
     /// Every item a lock was asked for, and its value once it is held.
     items: Mutex<BTreeMap<ItemKey, Option<Option<Value>>>>,
     /// The services that were asked to take part.
     services: Mutex<BTreeMap<String, Arc<tokio::sync::Mutex<()>>>>,
+}
+
+/// Since when a try holds locks, in milliseconds since 1970, and whether by several attempts.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Tenure {
+    pub(crate) since: u64,
+    pub(crate) shared: bool,
 }
 
 /// A place inside a transaction: nested ones have a layer each, over that of the one outside.
@@ -67,9 +75,41 @@ pub(crate) struct Staged {
 }
 
 impl Transaction {
-    pub(super) fn new(txn: Txn, begun: u64, resumed: bool) -> Self {
+    pub(super) fn new(txn: Txn, tenure: Tenure, resumed: bool) -> Self {
         let (items, services) = (Mutex::default(), Mutex::default());
-        Self { txn, begun, resumed, items, services }
+        Self { txn, tenure: Mutex::new(tenure), resumed, items, services }
+    }
+
+    pub(super) fn tenure(&self) -> Tenure {
+        *self.tenure.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Notes how locks are held of which this run has just learned.
+    pub(super) fn note(&self, other: Tenure) {
+        let mut tenure = self.tenure.lock().unwrap_or_else(PoisonError::into_inner);
+        tenure.since = tenure.since.min(other.since);
+        tenure.shared |= other.shared;
+    }
+
+    /// How long it has held locks.
+    fn held_for(&self, service: &Service) -> Duration {
+        let held = service.outside.now().saturating_sub(self.tenure().since);
+        Duration::from_millis(held)
+    }
+
+    /// Whether others may abort it.
+    pub(super) fn is_overdue(&self, service: &Service) -> bool {
+        self.held_for(service) >= service.limits.txn_time
+    }
+
+    /// Whether this run may abort it: no other run of the same try is sure of its locks.
+    pub(super) fn may_be_aborted(&self, service: &Service) -> bool {
+        !self.tenure().shared || self.is_overdue(service)
+    }
+
+    /// Whether somebody else may have aborted it.
+    fn is_in_doubt(&self, service: &Service) -> bool {
+        self.tenure().shared || self.held_for(service) >= service.limits.txn_time / 2
     }
 
     /// Notes that a lock is asked for; tells the value if the item is held already, otherwise how

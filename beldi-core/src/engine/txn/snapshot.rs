@@ -98,7 +98,7 @@ fn changed<'a>(before: &'a Seen, now: &Seen) -> Option<(&'a str, &'a str)> {
 
 fn overtaken(table: &str, key: &str) -> Stop {
     let transaction = None;
-    Stop::Retry(Box::new(Retry { transaction, reason: restless(table, key) }))
+    Stop::Retry(Box::new(Retry { transaction, is_taken_over: false, reason: restless(table, key) }))
 }
 
 fn restless(table: &str, key: &str) -> Reason {

@@ -4,12 +4,12 @@ use std::sync::Arc;
 
 use futures_util::future::{join, try_join_all};
 
-use super::{Transaction, Within};
+use super::{Tenure, Transaction, Within};
 use crate::engine::ops::{Changing, Write, bug, changed, small_enough};
 use crate::engine::{Step, Stop};
 use crate::error::Reason;
 use crate::protocol::layout::item as attr;
-use crate::protocol::lock::{self, Acquired};
+use crate::protocol::lock::{self, Acquired, By};
 use crate::protocol::txn::Decisions;
 use crate::store::{Condition, Row};
 use crate::value::Value;
@@ -37,6 +37,9 @@ impl Within {
         let (logged, locked) = join(logged, self.lock(step, table, key)).await;
         logged?;
         let value = locked?;
+        if self.transaction.is_in_doubt(step.service()) {
+            self.still_open(step, table, key).await?;
+        }
         self.transaction.hold(item.clone(), value.clone());
         // A branch beside this one may have written it meanwhile.
         Ok(self.layer.find(&item).unwrap_or(value))
@@ -100,8 +103,14 @@ impl Within {
         let mut waiting = step.waiting();
         loop {
             match lock::acquire(&item, &self.transaction.txn, service.outside.now()).await? {
-                Acquired::Held(value) => return Ok(value),
-                Acquired::Decided => return Err(self.superseded(step, table, key).await?),
+                Acquired::Held { value, since, by } => {
+                    self.transaction.note(Tenure { since, shared: by == By::Another });
+                    return Ok(value);
+                }
+                Acquired::Decided => {
+                    self.still_open(step, table, key).await?;
+                    return Err(Stop::Collected);
+                }
                 Acquired::Theirs(theirs) => {
                     Box::pin(waiting.out(&item, &theirs, Some(&self.transaction))).await?;
                 }
@@ -109,25 +118,20 @@ impl Within {
         }
     }
 
-    /// What to do in a try that somebody else has ended.
-    async fn superseded(&self, step: &Step, table: &str, key: &str) -> Result<Stop, Stop> {
+    /// Makes sure that nobody else has ended this try.
+    async fn still_open(&self, step: &Step, table: &str, key: &str) -> Result<(), Stop> {
         let outcome = step.service().outcome(&self.transaction.txn, false).await?;
-        Ok(match outcome {
-            None => Stop::Collected,
-            Some(outcome) if outcome.for_good => Stop::Adopt,
+        match outcome {
+            None => Ok(()),
+            Some(outcome) if outcome.for_good => Err(Stop::Adopt),
             Some(_) => {
                 let key = key.escape_debug();
-                Stop::Retry(Box::new(Retry {
-                    transaction: Some(Arc::clone(&self.transaction)),
-                    reason: Reason::new(
-                        "txn_aborted",
-                        format!(
-                            "`{key}` in table `{table}` was taken back while this transaction was away"
-                        ),
-                    ),
-                }))
+                let text = format!(
+                    "`{key}` in table `{table}` was taken back while this transaction was away"
+                );
+                Err(Retry::stop(&self.transaction, Reason::new("txn_aborted", text)))
             }
-        })
+        }
     }
 
     fn check(&self, step: &Step, asked: usize, table: &str, key: &str) -> Result<(), Reason> {
@@ -151,7 +155,17 @@ impl Within {
 pub(crate) struct Retry {
     /// The try to be aborted; none for a snapshot.
     pub(crate) transaction: Option<Arc<Transaction>>,
+    /// Whether another run of the same root, in another epoch, goes on with the try.
+    pub(crate) is_taken_over: bool,
     pub(crate) reason: Reason,
+}
+
+impl Retry {
+    /// Ends a run whose try is over.
+    pub(in crate::engine) fn stop(transaction: &Arc<Transaction>, reason: Reason) -> Stop {
+        let transaction = Some(Arc::clone(transaction));
+        Stop::Retry(Box::new(Self { transaction, is_taken_over: false, reason }))
+    }
 }
 
 /// What may not be done in a transaction.
