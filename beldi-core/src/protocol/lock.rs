@@ -63,8 +63,9 @@ pub(crate) struct Hold {
 /// How an attempt to lock an item ended.
 #[derive(Debug)]
 pub(crate) enum Acquired {
-    /// The item is held by this try since then; its value.
-    Held { value: Option<Value>, since: u64, by: By },
+    /// The item is held by this try, and since when. It is not the first if another run of the try
+    /// took it, or an earlier delivery of the same request.
+    Held { value: Option<Value>, since: u64, first: bool },
     /// This try of the transaction was decided already, by another attempt or by whom it blocked.
     Decided,
     /// Somebody else holds it.
@@ -134,14 +135,6 @@ impl Holder {
     }
 }
 
-/// Which attempt of a try took a lock.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum By {
-    This,
-    /// Another one, or an earlier delivery of the same request: the try is shared with it.
-    Another,
-}
-
 /// Locks an item for a try of a transaction and returns its value.
 pub(crate) async fn acquire(item: &Item<'_>, txn: &Txn, now: u64) -> Result<Acquired, Refusal> {
     let holder = Holder::Txn(txn.clone());
@@ -150,7 +143,7 @@ pub(crate) async fn acquire(item: &Item<'_>, txn: &Txn, now: u64) -> Result<Acqu
     loop {
         if weakness::is(Weakness::NoLocks) {
             let row = daal::read(item.store, item.table, item.key).await?;
-            return Ok(Acquired::Held { value: daal::value_of(row), since: now, by: By::This });
+            return Ok(Acquired::Held { value: daal::value_of(row), since: now, first: true });
         }
         let decided = Condition::compares(&*mark, Compare::Less, txn.retry);
         let mut when = vec![
@@ -165,7 +158,7 @@ pub(crate) async fn acquire(item: &Item<'_>, txn: &Txn, now: u64) -> Result<Acqu
         let update = locking(item, when, &holder, now);
         let row = match item.send(&update).await? {
             Updated::Applied(row) => {
-                return Ok(Acquired::Held { value: daal::value_of(row), since: now, by: By::This });
+                return Ok(Acquired::Held { value: daal::value_of(row), since: now, first: true });
             }
             Updated::Refused(row) => row.unwrap_or_default(),
         };
@@ -174,7 +167,7 @@ pub(crate) async fn acquire(item: &Item<'_>, txn: &Txn, now: u64) -> Result<Acqu
         }
         match Lock::of(&row)? {
             Some(Lock { holder: standing, since }) if standing == holder => {
-                return Ok(Acquired::Held { value: daal::value_of(row), since, by: By::Another });
+                return Ok(Acquired::Held { value: daal::value_of(row), since, first: false });
             }
             Some(lock) => return Ok(Acquired::Theirs(lock)),
             None => {}

@@ -7,7 +7,7 @@ use std::time::Duration;
 use futures_util::future::{BoxFuture, pending, try_join_all};
 
 use super::steps::{Retry, refuse};
-use super::{Context, Layer, Snapshot, Staged, Tenure, Transaction, Within};
+use super::{Context, Layer, Runs, Snapshot, Staged, Tenure, Transaction, Within};
 use crate::engine::ops::bug;
 use crate::engine::what::What;
 use crate::engine::{Attempt, Service, Step, Stop};
@@ -93,7 +93,7 @@ impl Step {
             root: attempt.intent.request_key.clone(),
             service: attempt.service.name.clone(),
         };
-        let tenure = Tenure { since: attempt.service.outside.now(), shared: false };
+        let tenure = Tenure { since: attempt.service.outside.now(), by: Runs::None };
         let transaction = Arc::new(Transaction::new(txn, tenure, attempt.is_resumed()));
         attempt.holdings.begun(&transaction);
         transaction

@@ -44,11 +44,21 @@ pub(crate) struct Transaction {
     services: Mutex<BTreeMap<String, Arc<tokio::sync::Mutex<()>>>>,
 }
 
-/// Since when a try holds locks, in milliseconds since 1970, and whether by several attempts.
+/// Since when a try holds locks, in milliseconds since 1970, and which runs of it do.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Tenure {
     pub(crate) since: u64,
-    pub(crate) shared: bool,
+    pub(crate) by: Runs,
+}
+
+/// The runs of one try that hold locks, as far as one of them knows.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Runs {
+    None,
+    /// This one, which was first: another will meet its locks.
+    One,
+    /// Also others, or an earlier delivery of a request of this one.
+    Several,
 }
 
 /// A place inside a transaction: nested ones have a layer each, over that of the one outside.
@@ -88,7 +98,7 @@ impl Transaction {
     pub(super) fn note(&self, other: Tenure) {
         let mut tenure = self.tenure.lock().unwrap_or_else(PoisonError::into_inner);
         tenure.since = tenure.since.min(other.since);
-        tenure.shared |= other.shared;
+        tenure.by = tenure.by.max(other.by);
     }
 
     /// How long it has held locks.
@@ -102,14 +112,14 @@ impl Transaction {
         self.held_for(service) >= service.limits.txn_time
     }
 
-    /// Whether this run may abort it: no other run of the same try is sure of its locks.
+    /// Whether this run may abort it: no other run of the same try can be sure of its locks.
     pub(super) fn may_be_aborted(&self, service: &Service) -> bool {
-        !self.tenure().shared || self.is_overdue(service)
+        self.tenure().by == Runs::One || self.is_overdue(service)
     }
 
     /// Whether somebody else may have aborted it.
     fn is_in_doubt(&self, service: &Service) -> bool {
-        self.tenure().shared || self.held_for(service) >= service.limits.txn_time / 2
+        self.tenure().by == Runs::Several || self.held_for(service) >= service.limits.txn_time / 2
     }
 
     /// Notes that a lock is asked for; tells the value if the item is held already, otherwise how

@@ -4,12 +4,12 @@ use std::sync::Arc;
 
 use futures_util::future::{join, try_join_all};
 
-use super::{Tenure, Transaction, Within};
+use super::{Runs, Tenure, Transaction, Within};
 use crate::engine::ops::{Changing, Write, bug, changed, small_enough};
 use crate::engine::{Step, Stop};
 use crate::error::Reason;
 use crate::protocol::layout::item as attr;
-use crate::protocol::lock::{self, Acquired, By};
+use crate::protocol::lock::{self, Acquired};
 use crate::protocol::txn::Decisions;
 use crate::store::{Condition, Row};
 use crate::value::Value;
@@ -103,8 +103,9 @@ impl Within {
         let mut waiting = step.waiting();
         loop {
             match lock::acquire(&item, &self.transaction.txn, service.outside.now()).await? {
-                Acquired::Held { value, since, by } => {
-                    self.transaction.note(Tenure { since, shared: by == By::Another });
+                Acquired::Held { value, since, first } => {
+                    let by = if first { Runs::One } else { Runs::Several };
+                    self.transaction.note(Tenure { since, by });
                     return Ok(value);
                 }
                 Acquired::Decided => {
