@@ -216,10 +216,10 @@ impl Run<'_> {
             return;
         }
         let undecided = attempt.holdings.take_undecided();
-        if let Some(transaction) = undecided.filter(|open| open.may_be_aborted(self.service)) {
-            if let Err(error) = attempt.abort(&transaction).await {
-                debug!(instance = %attempt.intent.request_key, %error, "could not abort a transaction; whoever meets its locks will");
-            }
+        if let Some(transaction) = undecided.filter(|open| open.may_be_aborted(self.service))
+            && let Err(error) = attempt.abort(&transaction).await
+        {
+            debug!(instance = %attempt.intent.request_key, %error, "could not abort a transaction; whoever meets its locks will");
         }
         if attempt.holdings.carrier().is_some() && !attempt.is_registered() {
             let _ = attempt.send_registration(&attempt.intent, None).await;
