@@ -12,7 +12,7 @@ use tracing::{debug, warn};
 use super::attempt::{Begin, Registration};
 use super::instance::other_code;
 use super::locks::millis;
-use super::txn::{Context, Retry, Transaction, note_abort};
+use super::txn::{Context, Retry, Transaction};
 use super::{Attempt, Handler, Instance, Scope, Scoped, Service, Stop};
 use crate::error::{Error, Reason};
 use crate::limits::LARGE_RESULT;
@@ -128,12 +128,16 @@ impl Run<'_> {
     async fn adopt(&self, attempt: &Attempt) -> Result<Begin, Stop> {
         let key = &attempt.intent.request_key;
         debug!(instance = %key, "another attempt was faster; going on from its log");
-        let Loaded { intent, registered, journal } =
-            journal::load(&self.service.store, key).await?;
-        let Some(standing) = intent else { return Err(Stop::Collected) };
+        let loaded = journal::load(&self.service.store, key).await?;
+        self.go_on(loaded).ok_or(Stop::Collected)
+    }
+
+    /// Begins from a log, if the root is registered.
+    fn go_on(&self, loaded: Loaded) -> Option<Begin> {
+        let Loaded { intent, registered, journal } = loaded;
         // A late request of the run before must not pass for one of the next.
-        let intent = Intent { by: self.service.nonce(), ..standing };
-        Ok(Begin { intent, registered, resumed: true, journal })
+        let intent = Intent { by: self.service.nonce(), ..intent? };
+        Some(Begin { intent, registered, resumed: true, journal })
     }
 
     /// Begins from where a transaction was aborted, after a while.
@@ -153,12 +157,14 @@ impl Run<'_> {
             return self.adopt(attempt).await;
         }
         self.service.step_aside(transaction.txn.retry).await;
-        if attempt.is_registered() || attempt.holdings.carrier().is_some() {
-            return self.adopt(attempt).await;
+        let loaded = journal::load(&self.service.store, key).await?;
+        let stands = attempt.is_registered() || attempt.holdings.carrier().is_some();
+        if loaded.intent.is_some() || stands {
+            return self.go_on(loaded).ok_or(Stop::Collected);
         }
+        // The tries of earlier requests count too.
         let intent = Intent { by: self.service.nonce(), ..begin.intent.clone() };
-        let journal = note_abort(&begin.journal, transaction);
-        Ok(Begin { intent, journal, ..begin.clone() })
+        Ok(Begin { intent, journal: loaded.journal, ..begin.clone() })
     }
 
     /// Leaves the try to another run of the root, and begins again in an epoch of its own: its locks

@@ -133,7 +133,7 @@ impl Journal {
     }
 
     /// Notes that a try is to be repeated.
-    pub(crate) fn note_abort(&mut self, txn: Id, retry: u32) {
+    fn note_abort(&mut self, txn: Id, retry: u32) {
         let next = self.tries.entry(txn.stem()).or_default();
         *next = (*next).max(retry + 1);
     }

@@ -12,7 +12,7 @@ use crate::engine::ops::bug;
 use crate::engine::what::What;
 use crate::engine::{Attempt, Service, Step, Stop};
 use crate::error::Reason;
-use crate::protocol::journal::{Entry, Journal, Kind};
+use crate::protocol::journal::{Entry, Kind};
 use crate::protocol::send;
 use crate::protocol::txn::{self, Decided, Decision, ItemKey, Outcome, Put, Txn};
 use crate::store::{MAX_ROW, StoreError};
@@ -260,11 +260,4 @@ impl Service {
         let wait = self.outside.random() % (longest + 1);
         self.outside.sleep(Duration::from_millis(wait)).await;
     }
-}
-
-/// Notes an aborted try in a journal that nothing else was added to.
-pub(crate) fn note_abort(journal: &Journal, transaction: &Transaction) -> Journal {
-    let mut journal = journal.clone();
-    journal.note_abort(transaction.txn.id, transaction.txn.retry);
-    journal
 }

@@ -12,7 +12,6 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-pub(super) use commit::note_abort;
 pub(crate) use snapshot::Snapshot;
 pub(crate) use steps::Retry;
 pub(super) use steps::refuse;
