@@ -51,8 +51,8 @@ pub enum Weakness {
     PlainWriteIgnoresLock,
     /// A snapshot takes the values as they come.
     SnapshotWithoutValidation,
-    /// A try that gives way unlocks without winning the abort.
-    DieWithoutAbort,
+    /// A try that gives way unlocks before it has won the abort.
+    DieBeforeAbort,
     /// What was decided is put in place even if the lock is gone.
     SettleUnlocked,
     /// A transaction reads without locking.

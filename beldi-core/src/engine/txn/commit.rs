@@ -198,10 +198,9 @@ impl Attempt {
     /// ended for good by another attempt.
     pub(crate) async fn abort(&self, transaction: &Transaction) -> Result<bool, StoreError> {
         let txn = &transaction.txn;
-        if weakness::is(Weakness::DieWithoutAbort) {
+        if weakness::is(Weakness::DieBeforeAbort) {
             let nothing = Outcome::default();
             self.service.settle_all(txn, &nothing, transaction.touched()).await?;
-            return Ok(true);
         }
         let abort = Decision::abort(txn, &self.by);
         let decision = match txn::decide(&self.service.store, &txn.root, &abort).await? {
