@@ -4,6 +4,7 @@ use adya::{Opts, Valid, Workload};
 use serde_json::{Value, json};
 
 use super::history::{History, Kind, Node, reads, writes};
+use super::program::Event;
 
 /// Judges a history as strictly serializable; runs that count for nothing are given as readers, so
 /// that opacity is judged too.
@@ -56,7 +57,12 @@ fn operations(node: &Node) -> Result<(Vec<Value>, Vec<Value>), String> {
         invoked.push(json!(["r", key, null]));
         done.push(json!(["r", key, list]));
     }
-    for (key, id) in writes(node) {
+    // What was taken back must not be seen by anybody.
+    let taken_back = node.events.iter().filter_map(|event| match event {
+        Event::Append { key, id } if node.kind == Kind::Aborted => Some((*key, *id)),
+        _ => None,
+    });
+    for (key, id) in writes(node).into_iter().chain(taken_back) {
         invoked.push(json!(["append", key, id]));
         done.push(json!(["append", key, id]));
     }
