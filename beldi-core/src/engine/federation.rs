@@ -212,7 +212,12 @@ impl Declined {
             Self::Failed(reason) => Stop::Fail(reason),
             Self::GaveWay(reason) => {
                 let transaction = transaction.cloned();
-                Stop::Retry(Box::new(Retry { transaction, is_taken_over: false, reason }))
+                Stop::Retry(Box::new(Retry {
+                    transaction,
+                    is_taken_over: false,
+                    met: None,
+                    reason,
+                }))
             }
             Self::Decided => Stop::Adopt,
         }

@@ -71,11 +71,61 @@ impl Service {
     }
 }
 
+/// Looks at a lock again and again, ever less often, with jitter.
+struct Looks<'a> {
+    service: &'a Service,
+    count: u32,
+}
+
+impl Looks<'_> {
+    /// Looks once more, after a while; tells whether the lock is gone, or somebody else's.
+    async fn find_it_gone(&mut self, item: &Item<'_>, lock: &Lock) -> Result<bool, StoreError> {
+        let service = self.service;
+        self.pause().await;
+        let row = daal::read(&service.store, item.table, item.key).await?;
+        if Lock::of(&row)?.is_none_or(|now| now.holder != lock.holder) {
+            return Ok(true);
+        }
+        let ask = self.count.is_power_of_two() || service.is_overdue(lock);
+        Ok(ask && service.settle(item, lock).await?)
+    }
+
+    async fn pause(&mut self) {
+        let outside = &self.service.outside;
+        let longest = LONGEST_PAUSE.min(2 << self.count.min(16));
+        self.count += 1;
+        let pause = longest / 2 + outside.random() % (longest / 2 + 1);
+        outside.sleep(Duration::from_millis(pause)).await;
+    }
+}
+
+/// The longest wait between two looks at a lock, in milliseconds.
+const LONGEST_PAUSE: u64 = 64;
+
+/// A lock that somebody had to give way to.
+#[derive(Clone, Debug)]
+pub(crate) struct Met {
+    pub(crate) table: String,
+    pub(crate) key: String,
+    pub(crate) lock: Lock,
+}
+
+impl Service {
+    /// Waits for a lock to go, for somebody who holds nothing any more.
+    pub(crate) async fn outlast(&self, met: &Met) -> Result<(), StoreError> {
+        let item = self.item(&met.table, &met.key);
+        let deadline = self.outside.now() + millis(self.limits.lock_wait);
+        let mut looks = Looks { service: self, count: 0 };
+        while !looks.find_it_gone(&item, &met.lock).await? && self.outside.now() < deadline {}
+        Ok(())
+    }
+}
+
 /// A step that waits for locks, since when.
 pub(super) struct Waiting<'a> {
     step: &'a Step,
     since: u64,
-    polls: u32,
+    looks: Looks<'a>,
 }
 
 impl Waiting<'_> {
@@ -86,9 +136,8 @@ impl Waiting<'_> {
         lock: &Lock,
         transaction: Option<&Arc<Transaction>>,
     ) -> Result<(), Stop> {
-        let service = self.step.service();
         self.not_my_own(item, lock, transaction)?;
-        if service.settle(item, lock).await? {
+        if self.step.service().settle(item, lock).await? {
             return Ok(());
         }
         loop {
@@ -96,25 +145,10 @@ impl Waiting<'_> {
                 self.give_way(item, lock, own)?;
             }
             self.check_time(item, lock, transaction)?;
-            self.pause().await;
-            let row = daal::read(&service.store, item.table, item.key).await?;
-            if Lock::of(&row)?.is_none_or(|now| now.holder != lock.holder) {
-                return Ok(());
-            }
-            let ask = self.polls.is_power_of_two() || service.is_overdue(lock);
-            if ask && service.settle(item, lock).await? {
+            if self.looks.find_it_gone(item, lock).await? {
                 return Ok(());
             }
         }
-    }
-
-    /// A while that grows with the waiting, with jitter.
-    async fn pause(&mut self) {
-        let outside = &self.step.service().outside;
-        let longest = LONGEST_PAUSE.min(2 << self.polls.min(16));
-        self.polls += 1;
-        let pause = longest / 2 + outside.random() % (longest / 2 + 1);
-        outside.sleep(Duration::from_millis(pause)).await;
     }
 
     /// A root that waits for itself would wait for ever.
@@ -143,13 +177,17 @@ impl Waiting<'_> {
     fn give_way(&self, item: &Item<'_>, lock: &Lock, own: &Arc<Transaction>) -> Result<(), Stop> {
         let (age, id) = (lock.holder.age(), own.txn.id);
         let has_to = age < id && own.may_hold_beside(item.table, item.key);
-        if !(has_to || weakness::is(Weakness::NoWait)) || !own.may_be_aborted(self.step.service()) {
+        let at_once = weakness::is(Weakness::NoWait);
+        if !(has_to || at_once) || !own.may_be_aborted(self.step.service()) {
             return Ok(());
         }
-        let is_taken_over = age.stem() == id.stem();
-        let reason = Reason::new("txn_gave_way", format!("{}, which is older", held(item, lock)));
-        let transaction = Some(Arc::clone(own));
-        Err(Stop::Retry(Box::new(Retry { transaction, is_taken_over, reason })))
+        let (table, key) = (item.table.to_owned(), item.key.to_owned());
+        Err(Stop::Retry(Box::new(Retry {
+            transaction: Some(Arc::clone(own)),
+            is_taken_over: age.stem() == id.stem(),
+            met: (!at_once).then(|| Met { table, key, lock: lock.clone() }),
+            reason: Reason::new("txn_gave_way", format!("{}, which is older", held(item, lock))),
+        })))
     }
 
     fn check_time(
@@ -183,9 +221,6 @@ impl Waiting<'_> {
     }
 }
 
-/// The longest wait between two looks at a lock, in milliseconds.
-const LONGEST_PAUSE: u64 = 64;
-
 /// Who holds what, for people.
 fn held(item: &Item<'_>, lock: &Lock) -> String {
     let (table, key) = (item.table, item.key.escape_debug());
@@ -199,7 +234,8 @@ fn held(item: &Item<'_>, lock: &Lock) -> String {
 
 impl Step {
     pub(super) fn waiting(&self) -> Waiting<'_> {
-        Waiting { step: self, since: self.service().outside.now(), polls: 0 }
+        let looks = Looks { service: self.service(), count: 0 };
+        Waiting { step: self, since: self.service().outside.now(), looks }
     }
 
     /// Takes a lock outside of transactions: the value, or `None` if this instance is to give up

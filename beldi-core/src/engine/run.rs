@@ -6,6 +6,7 @@
 //! and it may be recorded after the reply, once all that was decided is in place.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use tracing::{debug, warn};
 
@@ -151,12 +152,12 @@ impl Run<'_> {
         debug!(instance = %key, reason = %retry.reason, "the transaction is tried again");
         let Some(transaction) = &retry.transaction else { return Ok(begin.clone()) };
         if retry.is_taken_over && attempt.is_a_trial() && transaction.services().is_empty() {
-            return self.come_after(begin, transaction).await;
+            return self.come_after(begin, transaction, retry).await;
         }
         if !attempt.abort(transaction).await? {
             return self.adopt(attempt).await;
         }
-        self.service.step_aside(transaction.txn.retry).await;
+        self.step_aside(transaction, retry).await?;
         let loaded = journal::load(&self.service.store, key).await?;
         let stands = attempt.is_registered() || attempt.holdings.carrier().is_some();
         if loaded.intent.is_some() || stands {
@@ -169,13 +170,30 @@ impl Run<'_> {
 
     /// Leaves the try to another run of the root, and begins again in an epoch of its own: its locks
     /// are not to be mistaken for those it has let go.
-    async fn come_after(&self, begin: &Begin, transaction: &Transaction) -> Result<Begin, Stop> {
+    async fn come_after(
+        &self,
+        begin: &Begin,
+        transaction: &Transaction,
+        retry: &Retry,
+    ) -> Result<Begin, Stop> {
         let nothing = Outcome::default();
         self.service.settle_all(&transaction.txn, &nothing, transaction.touched()).await?;
-        self.service.step_aside(transaction.txn.retry).await;
+        self.step_aside(transaction, retry).await?;
         let epoch = self.service.outside.now().max(begin.intent.epoch + 1);
         let intent = Intent { epoch, by: self.service.nonce(), ..begin.intent.clone() };
         Ok(Begin { intent, ..begin.clone() })
+    }
+
+    /// Waits before the next try: for the lock that was in the way, or a while that grows.
+    async fn step_aside(&self, transaction: &Transaction, retry: &Retry) -> Result<(), StoreError> {
+        if let Some(met) = &retry.met {
+            return self.service.outlast(met).await;
+        }
+        let outside = &self.service.outside;
+        let longest = 2_u64 << transaction.txn.retry.min(7);
+        let wait = outside.random() % (longest + 1);
+        outside.sleep(Duration::from_millis(wait)).await;
+        Ok(())
     }
 
     /// One run of the handler, and the record of its result where one is due before the reply.

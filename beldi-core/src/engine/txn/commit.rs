@@ -2,7 +2,6 @@
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
-use std::time::Duration;
 
 use futures_util::future::{BoxFuture, pending, try_join_all};
 
@@ -251,12 +250,5 @@ impl Service {
         let services: BTreeSet<_> =
             decision.prepared.iter().map(|prepared| prepared.service.clone()).collect();
         self.tell(&txn, decision, services).await
-    }
-
-    /// The wait before the next try, longer the more there were.
-    pub(crate) async fn step_aside(&self, retry: u32) {
-        let longest = 2_u64 << retry.min(7);
-        let wait = self.outside.random() % (longest + 1);
-        self.outside.sleep(Duration::from_millis(wait)).await;
     }
 }

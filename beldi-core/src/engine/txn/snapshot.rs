@@ -97,8 +97,8 @@ fn changed<'a>(before: &'a Seen, now: &Seen) -> Option<(&'a str, &'a str)> {
 }
 
 fn overtaken(table: &str, key: &str) -> Stop {
-    let transaction = None;
-    Stop::Retry(Box::new(Retry { transaction, is_taken_over: false, reason: restless(table, key) }))
+    let reason = restless(table, key);
+    Stop::Retry(Box::new(Retry { transaction: None, is_taken_over: false, met: None, reason }))
 }
 
 fn restless(table: &str, key: &str) -> Reason {

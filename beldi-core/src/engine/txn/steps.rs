@@ -5,6 +5,7 @@ use std::sync::Arc;
 use futures_util::future::{join, try_join_all};
 
 use super::{Runs, Tenure, Transaction, Within};
+use crate::engine::locks::Met;
 use crate::engine::ops::{Changing, Write, bug, changed, small_enough};
 use crate::engine::{Step, Stop};
 use crate::error::Reason;
@@ -158,6 +159,8 @@ pub(crate) struct Retry {
     pub(crate) transaction: Option<Arc<Transaction>>,
     /// Whether another run of the same root, in another epoch, goes on with the try.
     pub(crate) is_taken_over: bool,
+    /// The lock in the way: before it is gone, the next try would lose as well.
+    pub(crate) met: Option<Met>,
     pub(crate) reason: Reason,
 }
 
@@ -165,7 +168,7 @@ impl Retry {
     /// Ends a run whose try is over.
     pub(in crate::engine) fn stop(transaction: &Arc<Transaction>, reason: Reason) -> Stop {
         let transaction = Some(Arc::clone(transaction));
-        Stop::Retry(Box::new(Self { transaction, is_taken_over: false, reason }))
+        Stop::Retry(Box::new(Self { transaction, is_taken_over: false, met: None, reason }))
     }
 }
 
