@@ -111,9 +111,8 @@ fn sampled_pairs_of_crashes_lose_nothing() {
     let crashes = [Fault::CrashBefore, Fault::CrashAfter, Fault::LoseReply];
     for seed in 0..150_u64 {
         let mut pick = fastrand::Rng::with_seed(seed);
-        let plan = [(); 2].map(|()| {
-            (pick.u32(1..=25), crashes[pick.usize(0..crashes.len())].clone())
-        });
+        let plan =
+            [(); 2].map(|()| (pick.u32(1..=25), crashes[pick.usize(0..crashes.len())].clone()));
         println!("seed {seed}: {plan:?}");
         in_virtual_time(async {
             let world = world();

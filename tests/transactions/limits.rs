@@ -48,12 +48,8 @@ async fn lock() -> Result<(), String> {
 }
 
 fn world() -> World {
-    let limits = Limits {
-        attempts: 1,
-        txn_keys: 2,
-        lock_wait: Duration::from_secs(3),
-        ..Limits::default()
-    };
+    let limits =
+        Limits { attempts: 1, txn_keys: 2, lock_wait: Duration::from_secs(3), ..Limits::default() };
     let app = App::new("limits").limits(limits).ssf(add_one).ssf(write_much);
     let app = app.ssf(charge).ssf(count).ssf(charge_in_txn).ssf(count_in_txn);
     World::new(app.ssf(lock))

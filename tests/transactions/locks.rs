@@ -64,8 +64,7 @@ fn a_lock_excludes_all_others() {
         let world = world();
         world.store().latency(|| Duration::from_millis(1));
         let clients = (0..8).map(async |_| world.call(add_locked("x".into())).await.unwrap());
-        let mut told: Vec<_> =
-            join_all(clients).await.into_iter().map(Result::unwrap).collect();
+        let mut told: Vec<_> = join_all(clients).await.into_iter().map(Result::unwrap).collect();
         told.sort_unstable();
         assert_eq!(told, (10..18).collect::<Vec<_>>(), "each saw the one before");
         world.settle().await.unwrap();
@@ -88,7 +87,10 @@ fn a_lock_survives_its_owner_until_another_attempt_has_finished() {
         assert_eq!(host.call(look("x".into())).await.unwrap(), Some(11), "reads do not wait");
         let refused = reason(host.call(set(("x".into(), 5))).key("other").await.unwrap_err());
         assert_eq!(refused.code, "lock_wait");
-        assert!(refused.message.contains("`x` in table `values` is locked by `owner`"), "{refused}");
+        assert!(
+            refused.message.contains("`x` in table `values` is locked by `owner`"),
+            "{refused}"
+        );
 
         host.settle().await.unwrap();
         assert_eq!(holders(&host).await, []);
