@@ -3,6 +3,8 @@
 
 #[path = "../examples/costs/measure.rs"]
 mod measure;
+#[path = "../examples/costs/transactions.rs"]
+mod transactions;
 
 use std::time::Duration;
 
@@ -11,6 +13,7 @@ use beldi::store::MemoryStore;
 use beldi::testing::{FaultyStore, World, in_virtual_time};
 use measure::{COUNTS, Costs, lap, measured, millis, replay};
 use tokio::time::Instant;
+use transactions::TransactionCosts;
 
 #[test]
 fn operations_cost_what_they_may() {
@@ -30,6 +33,21 @@ fn operations_cost_what_they_may() {
         replay_of_100_steps: 2,
     };
     assert_eq!(measure::measure(), limits);
+}
+
+/// n items, r callees in other services: n + r + 1 to the reply, whatever is called in between.
+#[test]
+fn transactions_cost_what_they_may() {
+    let limits = TransactionCosts {
+        lock: 1,
+        of_2_items: 3,
+        of_2_callees: 3,
+        until_unlocked: 1,
+        of_1_item_elsewhere: 3,
+        snapshot_of_2_items: 2,
+        get_of_a_locked_item: 2,
+    };
+    assert_eq!(transactions::measure(), limits);
 }
 
 #[beldi::ssf]

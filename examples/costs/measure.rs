@@ -38,6 +38,10 @@ pub(crate) fn lap() {
     LAPS.with_borrow_mut(|laps| laps.push(Instant::now()));
 }
 
+pub(crate) fn take_laps() -> Vec<Instant> {
+    LAPS.take()
+}
+
 pub(crate) fn millis(from: Instant, to: Instant) -> u64 {
     u64::try_from((to - from).as_millis()).unwrap_or(u64::MAX)
 }

@@ -1,6 +1,6 @@
 //! A bank: transfers between accounts, alone and nested, in one SSF and across several.
 
-use beldi::testing::{World, explore, in_virtual_time};
+use beldi::testing::{Fault, RequestKind, World, explore, in_virtual_time};
 use beldi::{App, Table};
 use serde::{Deserialize, Serialize};
 
@@ -103,4 +103,55 @@ fn a_second_attempt_at_every_request_changes_nothing() {
 fn random_schedules_conserve_the_money() {
     let explored = explore(0..300, world, two_transfers, check);
     println!("{explored}");
+}
+
+/// All pairs would be too many; these are the same in each run.
+#[test]
+fn sampled_pairs_of_crashes_lose_nothing() {
+    let crashes = [Fault::CrashBefore, Fault::CrashAfter, Fault::LoseReply];
+    for seed in 0..150_u64 {
+        let mut pick = fastrand::Rng::with_seed(seed);
+        let plan =
+            [(); 2].map(|()| (pick.u32(1..=25), crashes[pick.usize(0..crashes.len())].clone()));
+        println!("seed {seed}: {plan:?}");
+        in_virtual_time(async {
+            let world = world();
+            disturb_in_turn(&world, plan);
+            let outcome = until_a_host_lives(&world).await;
+            world.new_host().settle().await.unwrap();
+            check(&world, outcome);
+        });
+    }
+}
+
+/// The n-th request meets the first fault; then, counted from there, another the second.
+fn disturb_in_turn(world: &World, plan: [(u32, Fault); 2]) {
+    let (mut seen, mut plan) = (0, plan.into_iter().peekable());
+    world.store().script(move |request| {
+        seen += u32::from(request.kind != RequestKind::Due);
+        match plan.next_if(|(n, _)| *n == seen) {
+            Some((_, fault)) if request.kind != RequestKind::Due => {
+                seen = 0;
+                fault
+            }
+            _ => Fault::None,
+        }
+    });
+}
+
+/// After each crash the client asks again, beside the collector.
+async fn until_a_host_lives(world: &World) -> (Result<u64, NoFunds>, Result<u64, NoFunds>) {
+    loop {
+        let host = world.new_host();
+        let work = async {
+            let (outcome, settled) = tokio::join!(two_transfers(&host), host.settle());
+            settled.unwrap();
+            host.settle().await.unwrap();
+            outcome
+        };
+        tokio::select! {
+            outcome = work => return outcome,
+            () = host.store().died() => {}
+        }
+    }
 }
