@@ -4,7 +4,7 @@ use beldi::testing::{Fault, RequestKind, World, explore, in_virtual_time};
 use beldi::{App, Table};
 use serde::{Deserialize, Serialize};
 
-use super::assert_unlocked;
+use super::{answered, assert_unlocked};
 
 const ACCOUNTS: Table<str, u64> = Table::new("accounts");
 const LEDGER: Table<str, u64> = Table::new("ledger");
@@ -64,9 +64,10 @@ fn of(from: &str, to: &str, amount: u64) -> Transfer {
 
 /// One transfer that goes through and one that does not.
 async fn two_transfers(world: &World) -> (Result<u64, NoFunds>, Result<u64, NoFunds>) {
-    let first = world.call(transfer(of("ann", "ben", 3))).key("one").await.unwrap();
-    let second = world.call(transfer(of("ann", "ben", 30))).key("two").await.unwrap();
-    (first, second)
+    let ask = async |key: &str, amount| {
+        answered(async || world.call(transfer(of("ann", "ben", amount))).key(key).await).await
+    };
+    (ask("one", 3).await, ask("two", 30).await)
 }
 
 fn check(world: &World, outcome: (Result<u64, NoFunds>, Result<u64, NoFunds>)) {

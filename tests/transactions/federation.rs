@@ -4,7 +4,7 @@ use beldi::testing::{World, explore, in_virtual_time};
 use beldi::{App, Error, Table};
 use serde::{Deserialize, Serialize};
 
-use super::assert_unlocked;
+use super::{answered, assert_unlocked};
 
 const BALANCES: Table<str, u64> = Table::new("balances");
 const RECEIPTS: Table<str, u64> = Table::new("receipts");
@@ -73,9 +73,10 @@ fn world() -> World {
 type Outcome = (Result<u64, NoFunds>, Result<u64, NoFunds>);
 
 async fn two_orders(world: &World) -> Outcome {
-    let first = world.call(order(("ann".into(), 10))).key("one").await.unwrap();
-    let second = world.call(order(("ann".into(), 20))).key("two").await.unwrap();
-    (first, second)
+    let ask = async |key: &str, amount| {
+        answered(async || world.call(order(("ann".into(), amount))).key(key).await).await
+    };
+    (ask("one", 10).await, ask("two", 20).await)
 }
 
 fn check(world: &World, outcome: Outcome) {

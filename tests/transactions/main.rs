@@ -54,6 +54,16 @@ fn owned(keys: &[&str]) -> Vec<String> {
     keys.iter().map(|key| (*key).to_owned()).collect()
 }
 
+/// Asks again when told to: whom it waits for may have crashed more than once.
+async fn answered<T>(ask: impl AsyncFn() -> beldi::Result<T>) -> T {
+    for _ in 0..5 {
+        if let Ok(answer) = ask().await {
+            return answer;
+        }
+    }
+    ask().await.unwrap()
+}
+
 /// Why a call got no result.
 #[track_caller]
 fn reason(error: Error) -> Reason {
