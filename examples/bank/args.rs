@@ -21,7 +21,7 @@ pub(crate) struct Args {
     pub(crate) clients: u16,
 
     /// How uneven the choice of accounts is: the exponent of a Zipf distribution, 0 to 0.99
-    #[arg(long, value_name = "S", default_value_t = 0.9, value_parser = skew)]
+    #[arg(long, value_name = "S", default_value_t = 0.5, value_parser = skew)]
     pub(crate) skew: f64,
 
     /// Draws the transfers and crashes [default: another one each time]

@@ -14,6 +14,9 @@ use crate::audit::Audit;
 use crate::load::{Driven, drive, transfers};
 use crate::service::{Transfer, app, books, transfer};
 
+/// Makes all transfers on something, and audits it.
+type On = fn(&Args, &[Transfer]) -> Result<(Driven, Audit)>;
+
 const SKEWS: [f64; 3] = [0.0, 0.9, 0.99];
 
 /// What a store request takes: 2.5 ms on average, as the clock knows whole ones only.
@@ -32,7 +35,7 @@ pub(crate) fn run(args: &Args, aborts: &Aborts) -> Result<bool> {
     let mut exact = true;
     for skew in SKEWS {
         let transfers = transfers(args.transfers, skew, args.seed())?;
-        let run = |on: fn(&Args, &[Transfer]) -> Result<(Driven, Audit)>| {
+        let run = |on: On| {
             let before = aborts.count();
             let (driven, audit) = on(args, &transfers)?;
             Ok::<_, crate::Error>((driven, audit, aborts.count() - before))
