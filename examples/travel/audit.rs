@@ -21,6 +21,8 @@ pub(crate) struct Audit {
     pub(crate) confirmations: Account,
     pub(crate) rooms_left: usize,
     pub(crate) seats_left: usize,
+    /// Bookings with a room and no seat, or with a seat and no room.
+    pub(crate) half_bookings: usize,
 }
 
 /// How many there are of something, and what is wrong with them.
@@ -36,17 +38,22 @@ pub(crate) struct Account {
 impl Audit {
     pub(crate) fn new(load: &Load, answers: &[(&Booking, Answer)], ledger: &Ledger) -> Self {
         let capacity = (PLACES * load.each) as usize;
-        let guests = ledger.hotels.iter().flat_map(|hotel| &hotel.guests);
-        let orders = ledger.orders.iter().map(|order| &order.booking);
+        let rooms = held(ledger.hotels.iter().flat_map(|hotel| &hotel.guests));
+        let seats = held(ledger.flights.iter().flat_map(|flight| &flight.passengers));
+        let orders = held(ledger.orders.iter().map(|order| &order.booking));
+        let half_bookings = rooms.keys().filter(|id| !seats.contains_key(*id)).count()
+            + seats.keys().filter(|id| !rooms.contains_key(*id)).count();
         let rooms_left = ledger.hotels.iter().map(|hotel| hotel.free as usize).sum();
-        let mut rooms = Account::new(answers, guests);
+        let mut rooms = Account::new(answers, rooms);
         rooms.compare(capacity, rooms.there + rooms_left);
+        let seats = Account::new(answers, seats);
         Self {
-            rooms,
-            seats: Account::new(answers, &ledger.seats),
-            confirmations: Account::new(answers, orders),
             rooms_left,
-            seats_left: capacity - ledger.seats.len(),
+            seats_left: capacity - seats.there,
+            half_bookings,
+            rooms,
+            seats,
+            confirmations: Account::new(answers, orders),
         }
     }
 
@@ -61,14 +68,7 @@ impl Audit {
 
 impl Account {
     /// A booking that was accepted must have one, and a refused one none.
-    fn new<'a>(
-        answers: &[(&Booking, Answer)],
-        holders: impl IntoIterator<Item = &'a String>,
-    ) -> Self {
-        let mut held = HashMap::<&str, usize>::new();
-        for booking in holders {
-            *held.entry(booking).or_default() += 1;
-        }
+    fn new(answers: &[(&Booking, Answer)], mut held: HashMap<&str, usize>) -> Self {
         let mut account = Self { there: held.values().sum(), duplicates: 0, losses: 0 };
         for (booking, answer) in answers {
             let due = usize::from(answer.is_ok());
@@ -82,6 +82,15 @@ impl Account {
         self.duplicates += there.saturating_sub(due);
         self.losses += due.saturating_sub(there);
     }
+}
+
+/// How many of something each booking has.
+fn held<'a>(holders: impl IntoIterator<Item = &'a String>) -> HashMap<&'a str, usize> {
+    let mut held = HashMap::<&str, usize>::new();
+    for booking in holders {
+        *held.entry(booking).or_default() += 1;
+    }
+    held
 }
 
 /// Puts hotels, flights and users into a new database.

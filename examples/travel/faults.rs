@@ -90,6 +90,9 @@ pub(crate) fn limits() -> Limits {
         backoff: Duration::from_millis(20),
         backoff_max: Duration::from_millis(200),
         collect_every: Duration::from_millis(200),
+        // What a crashed attempt has locked is in the way of all others until then.
+        txn_time: Duration::from_millis(500),
+        lock_wait: Duration::from_secs(3),
         ..Limits::default()
     }
 }

@@ -58,6 +58,7 @@ impl Side {
             "confirmations": audit.confirmations.there,
             "duplicates": audit.duplicates(),
             "losses": audit.losses(),
+            "half_bookings": audit.half_bookings,
             "attempt_crashes": tally.crashes(),
             "process_kills": tally.kills(),
             "attempts_per_booking": attempts.map(|attempts| self.per_booking(attempts)),
@@ -67,10 +68,13 @@ impl Side {
 }
 
 impl Report<'_> {
-    /// Whether beldi answered every booking, and lost and doubled nothing.
+    /// Whether beldi answered every booking, and lost, doubled and halved nothing.
     pub(crate) fn is_exact(&self) -> bool {
         let Side { answered, audit, .. } = &self.beldi;
-        *answered == self.load.bookings.len() && audit.duplicates() == 0 && audit.losses() == 0
+        *answered == self.load.bookings.len()
+            && audit.duplicates() == 0
+            && audit.losses() == 0
+            && audit.half_bookings == 0
     }
 
     pub(crate) fn json(&self) -> Value {
@@ -95,6 +99,7 @@ impl Report<'_> {
         row("confirmations sent", |side| side.audit.confirmations.there.to_string());
         row("duplicates", |side| side.audit.duplicates().to_string());
         row("losses", |side| side.audit.losses().to_string());
+        row("half bookings", |side| side.audit.half_bookings.to_string());
         row("attempts crashed", |side| side.tally.crashes().to_string());
         row("processes killed", |side| side.tally.kills().to_string());
         row("attempts per booking", |side| {

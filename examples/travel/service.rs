@@ -1,24 +1,22 @@
 //! The travel service: 100 hotels, 100 flights, 501 users, and a booking that takes a room and a
-//! seat or neither, and has a confirmation sent.
+//! seat and has a confirmation sent, all or nothing.
 //!
 //! ```text
-//! book ─┬─ user          (read)  ┐ side by side
-//!       ├─ rate          (read)  ┘
-//!       ├─ reserve_room  (update: read, change, write)
-//!       ├─ reserve_seat  (conditional write of the first free seat)
-//!       ├─ release_room  (only if there is no seat)
-//!       └─ confirm       (sent, runs on its own)
+//! book ─┬─ user              (read)  ┐ side by side
+//!       ├─ rate              (read)  ┘
+//!       └─ txn ─┬─ reserve_room  (locks the hotel)
+//!               ├─ reserve_seat  (locks the flight)
+//!               └─ confirm       (sent with the commit, runs on its own)
 //! ```
 //!
 //! Nothing in it knows of crashes. The same functions run on beldi and, for comparison, straight on
 //! the store.
 
-use beldi::{App, Table, When};
+use beldi::{App, Table};
 use serde::{Deserialize, Serialize};
 
 pub const HOTELS: Table<u32, Hotel> = Table::new("hotels");
 pub const FLIGHTS: Table<u32, Flight> = Table::new("flights");
-pub const SEATS: Table<(u32, u32), String> = Table::new("seats");
 pub const ORDERS: Table<uuid::Uuid, Order> = Table::new("orders");
 pub const USERS: Table<str, String> = Table::new("users");
 pub const RATES: Table<u32, u32> = Table::new("rates");
@@ -35,9 +33,11 @@ pub struct Hotel {
     pub guests: Vec<String>,
 }
 
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Flight {
     pub seats: u32,
+    /// The bookings that have a seat, in the order of the seats.
+    pub passengers: Vec<String>,
 }
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -75,7 +75,8 @@ pub enum Refused {
     NoSeat,
 }
 
-/// A room and a seat, or neither.
+/// A room, a seat and a confirmation, or nothing of them. What is only read is read before, where it
+/// keeps nobody waiting.
 #[beldi::ssf]
 pub async fn book(booking: Booking) -> Result<Receipt, Refused> {
     let Booking { id, login, hotel, flight } = booking;
@@ -83,16 +84,13 @@ pub async fn book(booking: Booking) -> Result<Receipt, Refused> {
     if !known {
         return Err(Refused::WrongPassword);
     }
-    reserve_room((hotel, id.clone())).await?;
-    let seat = match reserve_seat((flight, id.clone())).await {
-        Ok(seat) => seat,
-        Err(refused) => {
-            release_room((hotel, id)).await;
-            return Err(refused);
-        }
-    };
-    confirm(Order { booking: id, hotel, flight, seat }).send().await;
-    Ok(Receipt { seat, price })
+    beldi::txn(async {
+        reserve_room((hotel, id.clone())).await?;
+        let seat = reserve_seat((flight, id.clone())).await?;
+        confirm(Order { booking: id, hotel, flight, seat }).send().await;
+        Ok(Receipt { seat, price })
+    })
+    .await
 }
 
 /// Whether there is such a user with that password.
@@ -120,32 +118,20 @@ pub async fn reserve_room((hotel, booking): (u32, String)) -> Result<(), Refused
         .await
 }
 
-/// Gives the room back.
-#[beldi::ssf]
-pub async fn release_room((hotel, booking): (u32, String)) {
-    HOTELS
-        .update(&hotel, |hotel| {
-            let Some(hotel) = hotel else { return };
-            if let Some(guest) = hotel.guests.iter().position(|guest| *guest == booking) {
-                hotel.guests.remove(guest);
-                hotel.free += 1;
-            }
-        })
-        .await;
-}
-
-/// Takes the first seat of the flight that nobody has.
+/// Takes the next seat of the flight.
 #[beldi::ssf]
 pub async fn reserve_seat((flight, booking): (u32, String)) -> Result<u32, Refused> {
-    let (plane, sold) = beldi::join(FLIGHTS.get(&flight), SEATS.scan((flight,))).await;
-    let seats = plane.map_or(0, |plane| plane.seats);
-    let is_sold = |seat: &u32| sold.iter().any(|((_, sold), _)| sold == seat);
-    for seat in (1..=seats).filter(|seat| !is_sold(seat)) {
-        if SEATS.put(&(flight, seat), &booking).when(When::absent()).await {
-            return Ok(seat);
-        }
-    }
-    Err(Refused::NoSeat)
+    FLIGHTS
+        .update(&flight, |flight| {
+            let flight = flight.as_mut().ok_or(Refused::NoSeat)?;
+            let next = flight.passengers.len() as u32 + 1;
+            if next > flight.seats {
+                return Err(Refused::NoSeat);
+            }
+            flight.passengers.push(booking.clone());
+            Ok(next)
+        })
+        .await
 }
 
 /// Confirms an order, under a number of its own.
@@ -159,10 +145,11 @@ pub async fn confirm(order: Order) {
 #[beldi::ssf]
 pub async fn stock(each: u32) {
     let hotel = Hotel { free: each, guests: Vec::new() };
+    let flight = Flight { seats: each, passengers: Vec::new() };
     let places = (0..PLACES).flat_map(|place| {
         [
             HOTELS.put(&place, &hotel),
-            FLIGHTS.put(&place, &Flight { seats: each }),
+            FLIGHTS.put(&place, &flight),
             RATES.put(&place, &(109 + 31 * (place % 5))),
         ]
     });
@@ -180,18 +167,17 @@ pub fn login(customer: u32) -> Login {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Ledger {
     pub hotels: Vec<Hotel>,
-    /// Who has each seat that is taken.
-    pub seats: Vec<String>,
+    pub flights: Vec<Flight>,
     pub orders: Vec<Order>,
 }
 
 #[beldi::ssf(read_only)]
 pub async fn ledger() -> Ledger {
-    let (hotels, seats) = beldi::join(HOTELS.scan(..), SEATS.scan(..)).await;
+    let (hotels, flights) = beldi::join(HOTELS.scan(..), FLIGHTS.scan(..)).await;
     let orders = ORDERS.scan(..).await;
     Ledger {
         hotels: hotels.into_iter().map(|(_, hotel)| hotel).collect(),
-        seats: seats.into_iter().map(|(_, booking)| booking).collect(),
+        flights: flights.into_iter().map(|(_, flight)| flight).collect(),
         orders: orders.into_iter().map(|(_, order)| order).collect(),
     }
 }
@@ -202,7 +188,6 @@ pub fn app() -> App {
         .ssf(user)
         .ssf(rate)
         .ssf(reserve_room)
-        .ssf(release_room)
         .ssf(reserve_seat)
         .ssf(confirm)
         .ssf(stock)

@@ -149,7 +149,8 @@ impl Run<'_> {
         retry: &Retry,
     ) -> Result<Begin, Stop> {
         let key = &attempt.intent.request_key;
-        debug!(instance = %key, reason = %retry.reason, "the transaction is tried again");
+        let aborted_try = retry.transaction.as_ref().map(|open| open.txn.retry);
+        debug!(instance = %key, aborted_try, reason = %retry.reason, "the transaction is tried again");
         let Some(transaction) = &retry.transaction else { return Ok(begin.clone()) };
         if retry.is_taken_over && attempt.is_a_trial() && transaction.services().is_empty() {
             return self.come_after(begin, transaction, retry).await;
