@@ -71,6 +71,16 @@ impl Id {
         Some(Self(URL_SAFE_NO_PAD.decode(text).ok()?.try_into().ok()?))
     }
 
+    /// The bytes, which sort as ids do.
+    pub(crate) fn bytes(self) -> Vec<u8> {
+        self.0.to_vec()
+    }
+
+    /// Reads the bytes back.
+    pub(crate) fn from_bytes(bytes: &[u8]) -> Option<Self> {
+        Some(Self(bytes.try_into().ok()?))
+    }
+
     fn derive(self, kind: &str, path: &Path, target: &str) -> Self {
         let path: Vec<u8> = path.bytes().collect();
         Self::new(self.epoch(), &[kind.as_bytes(), self.hash(), &path, target.as_bytes()])

@@ -17,8 +17,9 @@ use crate::protocol::daal::{self, Item};
 use crate::protocol::intent::{self, State};
 use crate::protocol::journal::Kind;
 use crate::protocol::lock::{self, Hold, Holder, Lock, Taken};
+use crate::protocol::turn;
 use crate::protocol::txn::Decisions;
-use crate::store::StoreError;
+use crate::store::{Row, StoreError};
 use crate::value::Value;
 use crate::weakness::{self, Weakness};
 
@@ -71,31 +72,41 @@ impl Service {
     }
 }
 
-/// Looks at a lock again and again, ever less often, with jitter.
+/// Looks at an item again and again, ever less often, with jitter.
 struct Looks<'a> {
     service: &'a Service,
     count: u32,
+    /// The lock it found last, and how often.
+    found: Option<(Lock, u32)>,
 }
 
-impl Looks<'_> {
-    /// Looks once more, after a while; tells whether the lock is gone, or somebody else's.
-    async fn find_it_gone(&mut self, item: &Item<'_>, lock: &Lock) -> Result<bool, StoreError> {
-        let service = self.service;
-        self.pause().await;
-        let row = daal::read(&service.store, item.table, item.key).await?;
-        if Lock::of(&row)?.is_none_or(|now| now.holder != lock.holder) {
-            return Ok(true);
-        }
-        let ask = self.count.is_power_of_two() || service.is_overdue(lock);
-        Ok(ask && service.settle(item, lock).await?)
+impl<'a> Looks<'a> {
+    fn of(service: &'a Service, found: Option<Lock>) -> Self {
+        Self { service, count: 0, found: found.map(|lock| (lock, 1)) }
     }
 
-    async fn pause(&mut self) {
+    /// Looks once more, after a while that is short for who has the next turn.
+    async fn look(&mut self, item: &Item<'_>, is_next: bool) -> Result<Row, StoreError> {
         let outside = &self.service.outside;
-        let longest = LONGEST_PAUSE.min(2 << self.count.min(16));
+        let longest = if is_next { 2 } else { LONGEST_PAUSE.min(2 << self.count.min(16)) };
         self.count += 1;
         let pause = longest / 2 + outside.random() % (longest / 2 + 1);
         outside.sleep(Duration::from_millis(pause)).await;
+        let row = daal::read(&self.service.store, item.table, item.key).await?;
+        let before = self.found.take();
+        self.found = Lock::of(&row)?.map(|lock| match before {
+            Some((held, times)) if held.holder == lock.holder => (lock, times + 1),
+            _ => (lock, 2),
+        });
+        Ok(row)
+    }
+
+    /// Settles the lock it found if that can be done; asks about the first lock at once, for its
+    /// holder may be dead, and leaves it to a live holder to unlock.
+    async fn settle(&self, item: &Item<'_>) -> Result<bool, StoreError> {
+        let Some((lock, times)) = &self.found else { return Ok(false) };
+        let ask = *times == 1 || times % 8 == 0 || self.service.is_overdue(lock);
+        Ok(ask && self.service.settle(item, lock).await?)
     }
 }
 
@@ -115,13 +126,18 @@ impl Service {
     pub(crate) async fn outlast(&self, met: &Met) -> Result<(), StoreError> {
         let item = self.item(&met.table, &met.key);
         let deadline = self.outside.now() + millis(self.limits.lock_wait);
-        let mut looks = Looks { service: self, count: 0 };
-        while !looks.find_it_gone(&item, &met.lock).await? && self.outside.now() < deadline {}
+        let mut looks = Looks::of(self, Some(met.lock.clone()));
+        let stands = |looks: &Looks<'_>| {
+            looks.found.as_ref().is_some_and(|(lock, _)| lock.holder == met.lock.holder)
+        };
+        while stands(&looks) && self.outside.now() < deadline && !looks.settle(&item).await? {
+            looks.look(&item, false).await?;
+        }
         Ok(())
     }
 }
 
-/// A step that waits for locks, since when.
+/// A step that waits for an item, since when.
 pub(super) struct Waiting<'a> {
     step: &'a Step,
     since: u64,
@@ -129,26 +145,47 @@ pub(super) struct Waiting<'a> {
 }
 
 impl Waiting<'_> {
-    /// Waits until the lock is gone, or somebody else's.
+    /// Waits until the item can be asked for again: it is free, and for a transaction also not an
+    /// older one's turn. `met` is the lock in the way, if it is one.
     pub(super) async fn out(
         &mut self,
+        item: &Item<'_>,
+        met: Option<Lock>,
+        transaction: Option<&Arc<Transaction>>,
+    ) -> Result<(), Stop> {
+        let (outside, waiter) = (&self.step.service().outside, transaction.map(|own| own.txn.id));
+        self.looks.found = met.map(|lock| (lock, 1));
+        let (mut row, mut is_next) = (None, false);
+        loop {
+            if self.looks.settle(item).await? {
+                return Ok(());
+            }
+            if let Some((lock, _)) = &self.looks.found {
+                self.may_wait(item, lock, transaction)?;
+                if let Some((row, txn)) = row.as_ref().zip(waiter) {
+                    is_next = turn::ask(item, lock, row, txn, outside.now()).await?;
+                }
+            }
+            let seen = row.insert(self.looks.look(item, is_next).await?);
+            let is_others = waiter.is_some_and(|txn| turn::is_anothers(seen, txn, outside.now()));
+            if self.looks.found.is_none() && !is_others {
+                return Ok(());
+            }
+        }
+    }
+
+    /// Whether it makes sense to wait for this lock, and there is time.
+    fn may_wait(
+        &self,
         item: &Item<'_>,
         lock: &Lock,
         transaction: Option<&Arc<Transaction>>,
     ) -> Result<(), Stop> {
         self.not_my_own(item, lock, transaction)?;
-        if self.step.service().settle(item, lock).await? {
-            return Ok(());
+        if let Some(own) = transaction {
+            self.give_way(item, lock, own)?;
         }
-        loop {
-            if let Some(own) = transaction {
-                self.give_way(item, lock, own)?;
-            }
-            self.check_time(item, lock, transaction)?;
-            if self.looks.find_it_gone(item, lock).await? {
-                return Ok(());
-            }
-        }
+        self.check_time(item, lock, transaction)
     }
 
     /// A root that waits for itself would wait for ever.
@@ -234,7 +271,7 @@ fn held(item: &Item<'_>, lock: &Lock) -> String {
 
 impl Step {
     pub(super) fn waiting(&self) -> Waiting<'_> {
-        let looks = Looks { service: self.service(), count: 0 };
+        let looks = Looks::of(self.service(), None);
         Waiting { step: self, since: self.service().outside.now(), looks }
     }
 
@@ -302,7 +339,7 @@ impl Step {
             let must_not_wait =
                 self.instance.attempt.holdings.holds_any() && theirs.holder.age() < hold.instance;
             if !must_not_wait {
-                Box::pin(waiting.out(&item, &theirs, None)).await?;
+                Box::pin(waiting.out(&item, Some(theirs), None)).await?;
             } else if !service.settle(&item, &theirs).await? {
                 // Without a mark a late delivery of the request could still take the lock.
                 lock::decline(service.item(table, key), hold, &theirs).await?;

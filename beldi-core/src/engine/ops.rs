@@ -177,7 +177,9 @@ impl Step {
             loop {
                 let item = self.item(table, key);
                 match daal::write(&item, mark, change.clone(), when).await {
-                    Err(Refusal::Locked(lock)) => Box::pin(waiting.out(&item, &lock, None)).await?,
+                    Err(Refusal::Locked(lock)) => {
+                        Box::pin(waiting.out(&item, Some(*lock), None)).await?;
+                    }
                     written => return Ok(written?.into()),
                 }
             }
@@ -208,7 +210,9 @@ impl Step {
             loop {
                 let item = self.item(table, key);
                 match daal::update(&item, mark, &mut change).await {
-                    Err(Refusal::Locked(lock)) => Box::pin(waiting.out(&item, &lock, None)).await?,
+                    Err(Refusal::Locked(lock)) => {
+                        Box::pin(waiting.out(&item, Some(*lock), None)).await?;
+                    }
                     updated => return Ok(updated?),
                 }
             }

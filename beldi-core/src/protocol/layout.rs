@@ -26,6 +26,10 @@ pub(crate) mod item {
     pub(crate) const LOCK: &str = "l";
     /// Since when, in milliseconds since 1970.
     pub(crate) const LOCKED_SINCE: &str = "ls";
+    /// The transaction whose the item is next.
+    pub(crate) const TURN: &str = "q";
+    /// When it asked for that, in milliseconds since 1970.
+    pub(crate) const TURN_SINCE: &str = "qs";
     /// What the name of a mark begins with; its id follows.
     pub(crate) const MARK: &str = "m";
 }

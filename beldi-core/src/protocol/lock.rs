@@ -5,8 +5,8 @@
 //! the lock survives the crash of whoever took it, and time alone breaks none.
 //!
 //! **Acquire** (transaction): one update, *if* nobody holds the item, no mark of this transaction's
-//! says that this try or a later one was decided, the fence is not above its epoch, and no older row
-//! can hold that mark, *then* set the holder. It returns the value, which stays until the try is
+//! says that this try or a later one was decided, the fence is not above its epoch, no older row can
+//! hold that mark, and it is not an older one's [`turn`], *then* set the holder. It returns the value, which stays until the try is
 //! decided: lock and read in one. Delivered twice, or by two attempts, the second finds the lock of
 //! its own try, and the value; delivered after the decision was applied, the mark refuses it ((g) 2:
 //! without it a late lock would be settled a second time, over somebody else's newer value).
@@ -28,6 +28,7 @@ use crate::protocol::daal::{
     self, Change, Cleared, Item, Obstacle, Refusal, absent_or, not_in_older_rows,
 };
 use crate::protocol::layout::{self, item, lock as field};
+use crate::protocol::turn;
 use crate::protocol::txn::{Fate, Txn};
 use crate::store::{
     Compare, Condition, DUE_ORDER, DUE_SHARD, DueQuery, Row, Store, StoreError, Update, Updated,
@@ -70,6 +71,8 @@ pub(crate) enum Acquired {
     Decided,
     /// Somebody else holds it.
     Theirs(Lock),
+    /// Nobody holds it, but an older transaction has the next turn.
+    NotYet,
 }
 
 impl Lock {
@@ -151,11 +154,12 @@ pub(crate) async fn acquire(item: &Item<'_>, txn: &Txn, now: u64) -> Result<Acqu
             Condition::Any(vec![Condition::absent(&*mark), decided]),
             absent_or(item::FENCE, Compare::LessOrEqual, txn.id.epoch()),
             not_in_older_rows(txn.id.epoch(), searched),
+            turn::is_no_others(txn.id, now),
         ];
         if weakness::is(Weakness::NoTombstone) {
             when.truncate(1);
         }
-        let update = locking(item, when, &holder, now);
+        let update = turn::end(locking(item, when, &holder, now));
         let row = match item.send(&update).await? {
             Updated::Applied(row) => {
                 return Ok(Acquired::Held { value: daal::value_of(row), since: now, first: true });
@@ -171,6 +175,9 @@ pub(crate) async fn acquire(item: &Item<'_>, txn: &Txn, now: u64) -> Result<Acqu
             }
             Some(lock) => return Ok(Acquired::Theirs(lock)),
             None => {}
+        }
+        if turn::is_anothers(&row, txn.id, now) {
+            return Ok(Acquired::NotYet);
         }
         match item.obstacle(&row, txn.id, searched) {
             Obstacle::Fenced => return Err(Refusal::Fenced),

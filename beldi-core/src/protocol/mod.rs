@@ -27,4 +27,5 @@ pub(crate) mod lock;
 pub(crate) mod prepare;
 pub(crate) mod raw;
 pub(crate) mod send;
+pub(crate) mod turn;
 pub(crate) mod txn;

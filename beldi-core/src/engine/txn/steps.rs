@@ -113,8 +113,11 @@ impl Within {
                     self.still_open(step, table, key).await?;
                     return Err(Stop::Collected);
                 }
+                Acquired::NotYet => {
+                    Box::pin(waiting.out(&item, None, Some(&self.transaction))).await?;
+                }
                 Acquired::Theirs(theirs) => {
-                    Box::pin(waiting.out(&item, &theirs, Some(&self.transaction))).await?;
+                    Box::pin(waiting.out(&item, Some(theirs), Some(&self.transaction))).await?;
                 }
             }
         }
