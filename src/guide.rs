@@ -5,6 +5,9 @@
 #[doc = include_str!("docs/determinism.md")]
 pub mod determinism {}
 
+#[doc = include_str!("docs/transactions.md")]
+pub mod transactions {}
+
 #[doc = include_str!("docs/errors.md")]
 pub mod errors {}
 

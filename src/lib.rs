@@ -44,10 +44,12 @@
 //! | word | what it is |
 //! |---|---|
 //! | [`#[beldi::ssf]`](macro@ssf) | makes a stateful serverless function (SSF) of an async function |
+//! | [`#[beldi::txn]`](macro@txn) | makes one whose body is a transaction; with `read_only`, a snapshot |
 //! | [`#[beldi::part]`](macro@part) | makes an async helper whose awaits are steps of whoever awaits it |
-//! | [`Table`] | a typed constant: `get`, `get_many`, `put`, `delete`, `update`, `scan` |
+//! | [`Table`] | a typed constant: `get`, `get_many`, `put`, `delete`, `update`, `scan`, `lock`, `unlock` |
 //! | [`When`], [`field`] | conditions: `ROOMS.put(..).when(field("free").ge(1))` |
 //! | `f(input)` | the [`Call`] of an SSF; `.await` waits for it, `.send().await` does not |
+//! | [`txn`](fn@txn) | an `async` block as one transaction: `Ok` commits, `Err` aborts |
 //! | [`join`], [`join_all`] | operations and `async` blocks side by side |
 //! | [`now`], [`uuid`], [`random`] | time and chance that are the same in every attempt |
 //! | [`effect`] | a step in the outside world, at least once, with an idempotency key |
@@ -55,8 +57,8 @@
 //! | [`Error`] | why there is no result, and what to do |
 //!
 //! Every await in an SSF is a durable step, an [`Operation`]; an await of anything else does not
-//! compile. Read on in the [`guide`]: what a handler must not do, what each error asks for, the
-//! HTTP front, and how to test with a crash at every step.
+//! compile. Read on in the [`guide`]: what a handler must not do, transactions, what each error asks
+//! for, the HTTP front, and how to test with a crash at every step.
 //!
 //! # Features
 //!

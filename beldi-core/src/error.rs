@@ -20,16 +20,34 @@ use crate::store::StoreError;
 /// | `foreign_key` | a scanned table holds another kind of keys | correct the type |
 /// | `call_depth` | calls are nested deeper than [`MAX_CALL_DEPTH`](crate::MAX_CALL_DEPTH) | end the recursion |
 /// | `read_only` | a `read_only` SSF asks for an effect | take `read_only` away |
-/// | `no_route` | another service's SSF was called, which this host cannot reach | call it elsewhere |
+/// | `no_route` | another service's SSF was called, which this host cannot reach | [`Host::connect`](crate::Host::connect) the two |
+/// | `callee` | another service has another request under the key of this call | look there |
 /// | `unknown_ssf` | no SSF of that name is registered | register it |
+/// | `not_in_txn` | something in a transaction cannot be taken back or kept as it is: an effect, a scan, `lock`, a third service; or it wants what its own root has locked | do it before or after the transaction, or `send` it |
+/// | `txn_keys` | a transaction locks more than [`Limits::txn_keys`](crate::Limits::txn_keys) items | make it smaller, or raise the limit |
+/// | `txn_too_large` | what a transaction decides is more than a row can hold | make it smaller |
+/// | `locked_by_itself` | an instance asks for an item that another instance of its root has locked | unlock it before the call |
 /// | `other_code` | another build began it, and this one's code differs | see [`App::compatible`](crate::App::compatible) |
 /// | `other_way` | a replay took other steps than the log has | make the handler deterministic |
 /// | `corrupt_row` | a row cannot be read | restore the file |
 ///
 /// Those of failed attempts, which are repeated, and park the instance after
-/// [`Limits::attempts`](crate::Limits::attempts): `panic`, and `attempt_time` for an attempt over
-/// [`Limits::attempt_time`](crate::Limits::attempt_time). A `store` that does not answer parks
-/// nothing; it is tried again for as long as it takes.
+/// [`Limits::attempts`](crate::Limits::attempts):
+///
+/// | code | what happened |
+/// |---|---|
+/// | `panic` | the handler panicked |
+/// | `attempt_time` | the attempt was over [`Limits::attempt_time`](crate::Limits::attempt_time) |
+/// | `lock_wait` | somebody else held an item for longer than [`Limits::lock_wait`](crate::Limits::lock_wait) |
+/// | `contention` | a transaction, or a snapshot, lost every race for `Limits::attempt_time` |
+/// | `snapshot` | items changed so often that no two looks at them were alike |
+/// | `callee` | a callee in another service is parked there, or is not registered |
+///
+/// A `store` or another service that does not answer parks nothing; it is tried again for as long
+/// as it takes.
+///
+/// `txn_gave_way`, `txn_aborted` and `txn_time` say why a transaction is run again. Nobody is told:
+/// their texts are in the log, and the last one in that of `contention`.
 ///
 /// ```
 /// use beldi::testing::{World, in_virtual_time};

@@ -73,8 +73,8 @@ pub struct Limits {
     pub marks: u32,
     /// The most items a transaction may lock. Default: 100.
     pub txn_keys: usize,
-    /// How long one try of a transaction may hold locks; then whoever meets one may abort it.
-    /// Default: 10 s.
+    /// How long one try of a transaction may hold locks; then whoever meets one may abort it. The
+    /// same for all hosts, and for services that call each other in transactions. Default: 10 s.
     pub txn_time: Duration,
     /// How long a step waits for somebody else's lock before the attempt fails. More than
     /// `txn_time`, so that a holder that died is out of the way by then. Default: 20 s.
