@@ -202,10 +202,5 @@ fn seen_by_a_try_that_is_aborted_elsewhere(at_home: u64, elsewhere: u64) {
 #[test]
 fn a_try_that_is_aborted_elsewhere_sees_no_mixture() {
     seen_by_a_try_that_is_aborted_elsewhere(2, 2);
-}
-
-#[test]
-#[ignore = "opacity across services counts on equal `txn_time`s: see docs/bounds.md"]
-fn a_try_that_is_aborted_elsewhere_sees_no_mixture_whatever_the_limits() {
     seen_by_a_try_that_is_aborted_elsewhere(10, 2);
 }

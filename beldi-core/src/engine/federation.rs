@@ -228,7 +228,9 @@ impl Service {
     /// Runs a callee as part of a transaction that another service coordinates.
     pub(crate) async fn take_part(self: &Arc<Self>, errand: Errand, part: Part) -> Vote {
         // Locks elsewhere count: a transaction across services gives way to any older one.
-        let transaction = Arc::new(Transaction::new(part.txn, part.tenure, true));
+        let limit = part.tenure.limit.min(self.limits.txn_time);
+        let transaction = Transaction::new(part.txn, Tenure { limit, ..part.tenure }, true);
+        let transaction = Arc::new(transaction);
         let result = self.prepare(&transaction, errand, &part.before).await;
         Vote { result, tenure: transaction.tenure() }
     }

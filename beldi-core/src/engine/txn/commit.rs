@@ -92,7 +92,8 @@ impl Step {
             root: attempt.intent.request_key.clone(),
             service: attempt.service.name.clone(),
         };
-        let tenure = Tenure { since: attempt.service.outside.now(), by: Runs::None };
+        let (since, limit) = (attempt.service.outside.now(), attempt.service.limits.txn_time);
+        let tenure = Tenure { since, limit, by: Runs::None };
         let transaction = Arc::new(Transaction::new(txn, tenure, attempt.is_resumed()));
         attempt.holdings.begun(&transaction);
         transaction

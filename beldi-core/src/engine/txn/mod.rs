@@ -44,10 +44,12 @@ pub(crate) struct Transaction {
     services: Mutex<BTreeMap<String, Arc<tokio::sync::Mutex<()>>>>,
 }
 
-/// Since when a try holds locks, in milliseconds since 1970, and which runs of it do.
+/// Since when a try holds locks, in milliseconds since 1970, how long it may, and which runs of it do.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Tenure {
     pub(crate) since: u64,
+    /// The least `Limits::txn_time` of the services that take part.
+    pub(crate) limit: Duration,
     pub(crate) by: Runs,
 }
 
@@ -98,6 +100,7 @@ impl Transaction {
     pub(super) fn note(&self, other: Tenure) {
         let mut tenure = self.tenure.lock().unwrap_or_else(PoisonError::into_inner);
         tenure.since = tenure.since.min(other.since);
+        tenure.limit = tenure.limit.min(other.limit);
         tenure.by = tenure.by.max(other.by);
     }
 
@@ -120,7 +123,7 @@ impl Transaction {
 
     /// Whether somebody else may have aborted it.
     fn is_in_doubt(&self, service: &Service) -> bool {
-        self.tenure().by == Runs::Several || self.held_for(service) >= service.limits.txn_time / 2
+        self.tenure().by == Runs::Several || self.held_for(service) >= self.tenure().limit / 2
     }
 
     /// Notes that a lock is asked for; tells the value if the item is held already, otherwise how

@@ -106,7 +106,8 @@ impl Within {
             match lock::acquire(&item, &self.transaction.txn, service.outside.now()).await? {
                 Acquired::Held { value, since, first } => {
                     let by = if first { Runs::One } else { Runs::Several };
-                    self.transaction.note(Tenure { since, by });
+                    let limit = service.limits.txn_time;
+                    self.transaction.note(Tenure { since, limit, by });
                     return Ok(value);
                 }
                 Acquired::Decided => {
