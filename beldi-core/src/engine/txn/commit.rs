@@ -130,6 +130,9 @@ impl Step {
             root: attempt.registration_to_carry(),
         };
         small_enough(&decision)?;
+        if decision.root.is_some() {
+            attempt.asks_for_registration();
+        }
         if weakness::is(Weakness::ReleaseBeforeDecision) {
             attempt.service.apply(&transaction.txn.root, &decision).await?;
         }
