@@ -113,6 +113,10 @@ impl Step {
             self.instance.observed(entry);
             return Ok(result);
         }
+        if touched.is_empty() {
+            // What led here was not logged by a lock; without, another attempt could take another way.
+            self.instance.before_call(&self.path).await?;
+        }
         if attempt.is_stopped() {
             return pending().await;
         }
