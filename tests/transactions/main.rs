@@ -6,17 +6,21 @@
 //! | `bank` | transfers, alone and nested, disturbed everywhere |
 //! | `federation` | calls and transactions across two owners' services |
 //! | `counterexamples` | each schedule that breaks a weaker protocol, safe here and broken there |
+//! | `decisions` | what was decided stands, whoever lost sight of it |
 //! | `locks` | locks outside of transactions: exclusive, durable, released with their root |
+//! | `opacity` | what a block sees fits together, in every try |
 //! | `snapshots` | read-only transactions: consistent, cheap, never blocked |
 //! | `limits` | keys, size, waits; what may not be done inside |
 //! | `liveness` | nobody starves, and the dead hold nobody up for long |
 
 mod bank;
 mod counterexamples;
+mod decisions;
 mod federation;
 mod limits;
 mod liveness;
 mod locks;
+mod opacity;
 #[path = "../common/schedule.rs"]
 mod schedule;
 mod snapshots;

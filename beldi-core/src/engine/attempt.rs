@@ -163,13 +163,18 @@ impl Attempt {
         }
     }
 
+    /// Notes that a registration is on its way, in a row of its own or in a decision.
+    pub(crate) fn asks_for_registration(&self) {
+        self.asked.store(true, Ordering::Release);
+    }
+
     /// Registers the root, in whatever state the intent has.
     pub(crate) async fn send_registration(
         &self,
         intent: &Intent,
         first: Option<&Slot>,
     ) -> Result<(), Stop> {
-        self.asked.store(true, Ordering::Release);
+        self.asks_for_registration();
         match intent::register(&self.service.store, intent, first).await? {
             Registered::Mine => {
                 self.registered.store(true, Ordering::Release);

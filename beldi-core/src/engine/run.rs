@@ -151,7 +151,9 @@ impl Run<'_> {
         let key = &attempt.intent.request_key;
         let aborted_try = retry.transaction.as_ref().map(|open| open.txn.retry);
         debug!(instance = %key, aborted_try, reason = %retry.reason, "the transaction is tried again");
-        let Some(transaction) = &retry.transaction else { return Ok(begin.clone()) };
+        let Some(transaction) = &retry.transaction else {
+            return Ok(Begin { resumed: true, ..self.anew(begin) });
+        };
         if retry.is_taken_over && attempt.is_a_trial() && transaction.services().is_empty() {
             return self.come_after(begin, transaction, retry).await;
         }
@@ -165,8 +167,14 @@ impl Run<'_> {
             return self.go_on(loaded).ok_or(Stop::Collected);
         }
         // The tries of earlier requests count too.
+        Ok(Begin { journal: loaded.journal, ..self.anew(begin) })
+    }
+
+    /// Begins as before, under another name.
+    fn anew(&self, begin: &Begin) -> Begin {
+        // A late request of the run before must not pass for one of the next.
         let intent = Intent { by: self.service.nonce(), ..begin.intent.clone() };
-        Ok(Begin { intent, journal: loaded.journal, ..begin.clone() })
+        Begin { intent, ..begin.clone() }
     }
 
     /// Leaves the try to another run of the root, and begins again in an epoch of its own: its locks

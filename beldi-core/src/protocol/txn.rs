@@ -150,10 +150,10 @@ pub(crate) async fn decide(store: &dyn Store, root: &str, decision: &Decision) -
         Updated::Applied(_) => return Ok(Put::Mine),
         Updated::Refused(row) => row.unwrap_or_default(),
     };
-    if row.text(attr::BY) == Some(&*decision.by) {
-        return Ok(Put::Mine);
-    }
-    Ok(Put::Theirs(Box::new(Decision::read(root, decision.retry, &row)?)))
+    let theirs = Decision::read(root, decision.retry, &row)?;
+    // A run that ends while its commit is on its way decides twice: it must not take that back.
+    let is_mine = theirs.by == decision.by && theirs.commit == decision.commit;
+    Ok(if is_mine { Put::Mine } else { Put::Theirs(Box::new(theirs)) })
 }
 
 /// The decision on a try, if there is one; with `abort`, the name of who wants to know, there is.

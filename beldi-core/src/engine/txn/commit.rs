@@ -114,6 +114,10 @@ impl Step {
             self.instance.observed(entry);
             return Ok(result);
         }
+        if touched.is_empty() {
+            // What led here was not logged by a lock; without, another attempt could take another way.
+            self.instance.before_call(&self.path).await?;
+        }
         if attempt.is_stopped() {
             return pending().await;
         }
@@ -131,6 +135,9 @@ impl Step {
             root: attempt.registration_to_carry(),
         };
         small_enough(&decision)?;
+        if decision.root.is_some() {
+            attempt.asks_for_registration();
+        }
         if weakness::is(Weakness::ReleaseBeforeDecision) {
             attempt.service.apply(&transaction.txn.root, &decision).await?;
         }

@@ -1,0 +1,123 @@
+//! What was decided stands, also where the run that decided it loses sight of it.
+
+use std::time::Duration;
+
+use beldi::testing::RequestKind::{Get, Update};
+use beldi::testing::{Fault, Gate, World, in_virtual_time};
+use beldi::{App, Error, Limits};
+
+use crate::schedule::{disturb, held};
+use crate::{VALUES, add_one, assert_unlocked, owned, set};
+
+const DECISION: &str = "root/k/txn/*";
+const ATTEMPT: Duration = Duration::from_secs(1);
+
+#[beldi::ssf]
+async fn note() {
+    VALUES.update("notes", |count| *count = Some(count.unwrap_or(0) + 1)).await;
+}
+
+/// What was read before decides whether there is a transaction, and it locks nothing.
+#[beldi::ssf]
+async fn send_or_put() -> Result<u64, String> {
+    let place = VALUES.get("place").await.unwrap_or(0);
+    if place == 0 {
+        beldi::txn(async {
+            note().send().await;
+            Ok::<_, String>(())
+        })
+        .await?;
+    } else {
+        VALUES.put("x", &place).await;
+    }
+    Ok(place)
+}
+
+#[beldi::txn(read_only)]
+async fn y_and_z() -> (Option<u64>, Option<u64>) {
+    (VALUES.get("y").await, VALUES.get("z").await)
+}
+
+/// What was put before a snapshot stays what it was when the snapshot has to be taken again.
+#[beldi::ssf]
+async fn put_then_look() -> u64 {
+    let place = VALUES.get("place").await.unwrap_or(0);
+    VALUES.put("x", &place).await;
+    y_and_z().await;
+    place
+}
+
+fn world() -> World {
+    let limits = Limits { attempt_time: ATTEMPT, ..Limits::default() };
+    let app = App::new("decisions").limits(limits).ssf(add_one).ssf(set);
+    World::new(app.ssf(note).ssf(send_or_put).ssf(y_and_z).ssf(put_then_look))
+}
+
+async fn in_the_end(world: &World) {
+    tokio::time::sleep(Duration::from_secs(60)).await;
+    world.new_host().settle().await.unwrap();
+    assert_unlocked(world);
+}
+
+#[test]
+fn what_led_to_a_transaction_without_locks_is_logged_before_it_is_decided() {
+    in_virtual_time(async {
+        let (world, gate) = (world(), Gate::default());
+        disturb(world.store(), [(Update, DECISION, Fault::WaitBefore(gate.clone()))]);
+        let meanwhile = async {
+            let other = world.new_host();
+            other.call(set(("place".into(), 2))).await.unwrap();
+            assert_eq!(other.call(send_or_put()).key("k").await.unwrap(), Ok(0));
+        };
+        assert_eq!(held(world.call(send_or_put()).key("k"), gate, meanwhile).await, Ok(0));
+        in_the_end(&world).await;
+        assert_eq!((world.peek(VALUES, "notes"), world.peek(VALUES, "x")), (Some(1), None));
+    });
+}
+
+#[test]
+fn an_attempt_that_ends_while_it_commits_does_not_take_the_commit_back() {
+    in_virtual_time(async {
+        let world = world();
+        disturb(world.store(), [(Update, DECISION, Fault::WaitAfter(Gate::default()))]);
+        let _ = world.call(add_one(owned(&["x"]))).key("k").await;
+        let told = world.call(add_one(owned(&["x"]))).key("k").await.unwrap();
+        in_the_end(&world).await;
+        assert_eq!((told, world.peek(VALUES, "x")), (Ok(0), Some(1)));
+    });
+}
+
+#[test]
+fn who_may_have_committed_is_not_told_that_nothing_was_changed() {
+    for fault in [Fault::LoseReply, Fault::Late(ATTEMPT)] {
+        in_virtual_time(async {
+            let world = world();
+            let lost = fault.clone();
+            world.store().script(move |request| {
+                let decides = request.kind == Update && request.target.starts_with("root/k/txn/");
+                if decides { lost.clone() } else { Fault::None }
+            });
+            let error = world.call(add_one(owned(&["x"]))).key("k").await.unwrap_err();
+            assert!(matches!(error, Error::InDoubt { .. }), "{error}");
+            world.store().script(|_| Fault::None);
+            in_the_end(&world).await;
+            assert_eq!(world.peek(VALUES, "x"), Some(1));
+        });
+    }
+}
+
+#[test]
+fn a_run_that_takes_its_snapshot_again_goes_on_from_what_it_has_logged() {
+    in_virtual_time(async {
+        let (world, gate) = (world(), Gate::default());
+        disturb(world.store(), [(Get, "table/values/z", Fault::WaitBefore(gate.clone()))]);
+        let meanwhile = async {
+            let other = world.new_host();
+            for key in ["y", "place"] {
+                other.call(set((key.into(), 2))).await.unwrap();
+            }
+        };
+        let told = held(world.call(put_then_look()).key("k"), gate, meanwhile).await;
+        assert_eq!((told, world.peek(VALUES, "x")), (0, Some(0)));
+    });
+}
