@@ -76,8 +76,9 @@ pub struct Limits {
     /// How long one try of a transaction may hold locks; then whoever meets one may abort it. The
     /// same for all hosts, and for services that call each other in transactions. Default: 10 s.
     pub txn_time: Duration,
-    /// How long a step waits for somebody else's lock before the attempt fails. More than
-    /// `txn_time`, so that a holder that died is out of the way by then. Default: 20 s.
+    /// How long a step waits for somebody else's lock before the attempt fails. More than twice
+    /// `txn_time`, so that two holders that died one after the other are out of the way by
+    /// then. Default: 25 s.
     pub lock_wait: Duration,
 }
 
@@ -99,7 +100,7 @@ impl Default for Limits {
             marks: 16,
             txn_keys: 100,
             txn_time: Duration::from_secs(10),
-            lock_wait: Duration::from_secs(20),
+            lock_wait: Duration::from_secs(25),
         }
     }
 }

@@ -53,8 +53,6 @@ pub enum Weakness {
     SnapshotWithoutValidation,
     /// A try that gives way unlocks before it has won the abort.
     DieBeforeAbort,
-    /// A try is aborted though another run of it may rely on its locks.
-    AnyRunAborts,
     /// What was decided is put in place even if the lock is gone.
     SettleUnlocked,
     /// A transaction reads without locking.

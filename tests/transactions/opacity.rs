@@ -46,8 +46,6 @@ fn world() -> World {
 }
 
 #[test]
-#[ignore = "a later attempt does not know of a lock that an earlier one took and did not log: who \
-            finds it overdue aborts the try, and the later attempt does not look"]
 fn an_attempt_does_not_rely_on_locks_that_an_earlier_one_makes_overdue() {
     in_virtual_time(async {
         let (world, gate) = (world(), Gate::default());

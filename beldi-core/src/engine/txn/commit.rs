@@ -93,8 +93,8 @@ impl Step {
             service: attempt.service.name.clone(),
         };
         let (since, limit) = (attempt.service.outside.now(), attempt.service.limits.txn_time);
-        let tenure = Tenure { since, limit, by: Runs::None };
-        let transaction = Arc::new(Transaction::new(txn, tenure, attempt.is_resumed()));
+        let tenure = Tenure { since, limit, by: Runs::None, resumed: attempt.is_resumed() };
+        let transaction = Arc::new(Transaction::new(txn, tenure, false));
         attempt.holdings.begun(&transaction);
         transaction
     }

@@ -21,7 +21,6 @@ use crate::id::Id;
 use crate::protocol::intent::Intent;
 use crate::protocol::txn::{ItemKey, Prepared, Txn};
 use crate::value::Value;
-use crate::weakness::{self, Weakness};
 
 /// What a step runs in.
 #[derive(Clone, Debug)]
@@ -36,8 +35,8 @@ pub(crate) enum Context {
 pub(crate) struct Transaction {
     pub(crate) txn: Txn,
     tenure: Mutex<Tenure>,
-    /// Whether an attempt before this one may hold locks of the same try.
-    resumed: bool,
+    /// Whether it is another service's, which may have locked items there.
+    foreign: bool,
     /// Every item a lock was asked for, and its value once it is held.
     items: Mutex<BTreeMap<ItemKey, Option<Option<Value>>>>,
     /// The services that were asked to take part.
@@ -51,6 +50,8 @@ pub(crate) struct Tenure {
     /// The least `Limits::txn_time` of the services that take part.
     pub(crate) limit: Duration,
     pub(crate) by: Runs,
+    /// Whether an attempt before this one may hold locks of the same try that it never meets.
+    pub(crate) resumed: bool,
 }
 
 /// The runs of one try that hold locks, as far as one of them knows.
@@ -87,9 +88,9 @@ pub(crate) struct Staged {
 }
 
 impl Transaction {
-    pub(super) fn new(txn: Txn, tenure: Tenure, resumed: bool) -> Self {
+    pub(super) fn new(txn: Txn, tenure: Tenure, foreign: bool) -> Self {
         let (items, services) = (Mutex::default(), Mutex::default());
-        Self { txn, tenure: Mutex::new(tenure), resumed, items, services }
+        Self { txn, tenure: Mutex::new(tenure), foreign, items, services }
     }
 
     pub(super) fn tenure(&self) -> Tenure {
@@ -102,6 +103,7 @@ impl Transaction {
         tenure.since = tenure.since.min(other.since);
         tenure.limit = tenure.limit.min(other.limit);
         tenure.by = tenure.by.max(other.by);
+        tenure.resumed |= other.resumed;
     }
 
     /// How long it has held locks.
@@ -117,13 +119,13 @@ impl Transaction {
 
     /// Whether this run may abort it: no other run of the same try can be sure of its locks.
     pub(super) fn may_be_aborted(&self, service: &Service) -> bool {
-        let any = weakness::is(Weakness::AnyRunAborts);
-        any || self.tenure().by == Runs::One || self.is_overdue(service)
+        self.tenure().by == Runs::One || self.is_overdue(service)
     }
 
     /// Whether somebody else may have aborted it.
     fn is_in_doubt(&self, service: &Service) -> bool {
-        self.tenure().by == Runs::Several || self.held_for(service) >= self.tenure().limit / 2
+        let Tenure { limit, by, resumed, .. } = self.tenure();
+        resumed || by == Runs::Several || self.held_for(service) >= limit / 2
     }
 
     /// Notes that a lock is asked for; tells the value if the item is held already, otherwise how
@@ -144,8 +146,8 @@ impl Transaction {
     /// Whether it may hold an item beside this one, so that waiting could close a circle.
     pub(super) fn may_hold_beside(&self, table: &str, key: &str) -> bool {
         let mut items = self.items().clone().into_keys();
-        let elsewhere = !self.services().is_empty();
-        self.resumed || elsewhere || items.any(|item| (&*item.0, &*item.1) != (table, key))
+        let elsewhere = self.foreign || !self.services().is_empty();
+        self.tenure().resumed || elsewhere || items.any(|item| (&*item.0, &*item.1) != (table, key))
     }
 
     /// Notes that a service is asked to take part, which it can do for one callee at a time.

@@ -107,7 +107,7 @@ impl Within {
                 Acquired::Held { value, since, first } => {
                     let by = if first { Runs::One } else { Runs::Several };
                     let limit = service.limits.txn_time;
-                    self.transaction.note(Tenure { since, limit, by });
+                    self.transaction.note(Tenure { since, limit, by, resumed: false });
                     return Ok(value);
                 }
                 Acquired::Decided => {
