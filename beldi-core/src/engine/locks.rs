@@ -13,6 +13,7 @@ use super::txn::{Retry, Transaction, refuse};
 use super::what::What;
 use super::{Context, Service, Step, Stop};
 use crate::error::Reason;
+use crate::id::Id;
 use crate::protocol::daal::{self, Item};
 use crate::protocol::intent::{self, State};
 use crate::protocol::journal::Kind;
@@ -122,18 +123,22 @@ pub(crate) struct Met {
 }
 
 impl Service {
-    /// Waits for a lock to go, for somebody who holds nothing any more.
-    pub(crate) async fn outlast(&self, met: &Met) -> Result<(), StoreError> {
+    /// Waits until no older transaction has an item any more, nor the next turn, on behalf of one
+    /// that gave way and holds nothing now: it would only have to give way again.
+    pub(crate) async fn outlast(&self, met: &Met, own: Id) -> Result<(), StoreError> {
         let item = self.item(&met.table, &met.key);
         let deadline = self.outside.now() + millis(self.limits.lock_wait);
         let mut looks = Looks::of(self, Some(met.lock.clone()));
-        let stands = |looks: &Looks<'_>| {
-            looks.found.as_ref().is_some_and(|(lock, _)| lock.holder == met.lock.holder)
-        };
-        while stands(&looks) && self.outside.now() < deadline && !looks.settle(&item).await? {
-            looks.look(&item, false).await?;
+        let mut is_anothers = false;
+        loop {
+            let older = looks.found.as_ref().is_some_and(|(lock, _)| lock.holder.age() < own);
+            let in_the_way = older || is_anothers;
+            if !in_the_way || self.outside.now() >= deadline || looks.settle(&item).await? {
+                return Ok(());
+            }
+            let row = looks.look(&item, false).await?;
+            is_anothers = turn::is_anothers(&row, own, self.outside.now());
         }
-        Ok(())
     }
 }
 

@@ -196,7 +196,7 @@ impl Run<'_> {
     /// Waits before the next try: for the lock that was in the way, or a while that grows.
     async fn step_aside(&self, transaction: &Transaction, retry: &Retry) -> Result<(), StoreError> {
         if let Some(met) = &retry.met {
-            return self.service.outlast(met).await;
+            return self.service.outlast(met, transaction.txn.id).await;
         }
         let outside = &self.service.outside;
         let longest = 2_u64 << transaction.txn.retry.min(7);
