@@ -74,7 +74,7 @@ pub struct Limits {
     /// The most items a transaction may lock. Default: 100.
     pub txn_keys: usize,
     /// How long one try of a transaction may hold locks; then whoever meets one may abort it. The
-    /// same for all hosts, and for services that call each other in transactions. Default: 10 s.
+    /// same, if possible, for services that call each other in transactions. Default: 10 s.
     pub txn_time: Duration,
     /// How long a step waits for somebody else's lock before the attempt fails. More than twice
     /// `txn_time`, so that two holders that died one after the other are out of the way by
