@@ -10,16 +10,16 @@ use serde::{Deserialize, Serialize};
 use super::{VALUES, answered, assert_unlocked};
 use crate::schedule::{disturb, held};
 
-const BALANCES: Table<str, u64> = Table::new("balances");
-const RECEIPTS: Table<str, u64> = Table::new("receipts");
+pub(super) const BALANCES: Table<str, u64> = Table::new("balances");
+pub(super) const RECEIPTS: Table<str, u64> = Table::new("receipts");
 const ORDERS: Table<str, u64> = Table::new("orders");
-const MAILS: Table<str, u64> = Table::new("mails");
+pub(super) const MAILS: Table<str, u64> = Table::new("mails");
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-struct NoFunds;
+pub(super) struct NoFunds;
 
 /// The service that has the money.
-mod payments {
+pub(super) mod payments {
     use super::{App, BALANCES, MAILS, NoFunds, RECEIPTS};
 
     #[beldi::ssf]
@@ -42,13 +42,13 @@ mod payments {
         MAILS.update(&account, |count| *count = Some(count.unwrap_or(0) + 1)).await;
     }
 
-    pub(super) fn app() -> App {
+    pub(in super::super) fn app() -> App {
         App::new("payments").ssf(charge).ssf(receipt).ssf(mail)
     }
 }
 
 #[beldi::ssf(service = "payments")]
-async fn charge(order: (String, u64)) -> Result<u64, NoFunds>;
+pub(super) async fn charge(order: (String, u64)) -> Result<u64, NoFunds>;
 
 /// Orders first, then pays twice: the second payment has to see the first.
 #[beldi::ssf]

@@ -5,6 +5,7 @@
 //! |---|---|
 //! | `bank` | transfers, alone and nested, disturbed everywhere |
 //! | `federation` | calls and transactions across two owners' services |
+//! | `rivals` | two services: rivals in opposite order, and payments that a nested block takes back |
 //! | `counterexamples` | each schedule that breaks a weaker protocol, safe here and broken there |
 //! | `decisions` | what was decided stands, whoever lost sight of it |
 //! | `locks` | locks outside of transactions: exclusive, durable, released with their root |
@@ -21,6 +22,7 @@ mod limits;
 mod liveness;
 mod locks;
 mod opacity;
+mod rivals;
 #[path = "../common/schedule.rs"]
 mod schedule;
 mod snapshots;
