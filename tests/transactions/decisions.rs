@@ -6,7 +6,7 @@ use beldi::testing::RequestKind::{Get, Update};
 use beldi::testing::{Fault, Gate, World, in_virtual_time};
 use beldi::{App, Error, Limits};
 
-use crate::schedule::{disturb, held};
+use crate::schedule::{dies, disturb, held};
 use crate::{VALUES, add_one, assert_unlocked, owned, set};
 
 const DECISION: &str = "root/k/txn/*";
@@ -15,6 +15,14 @@ const ATTEMPT: Duration = Duration::from_secs(1);
 #[beldi::ssf]
 async fn note() {
     VALUES.update("notes", |count| *count = Some(count.unwrap_or(0) + 1)).await;
+}
+
+/// Nothing but its decision says that there is such a root.
+#[beldi::txn]
+async fn put_and_note() -> Result<(), String> {
+    VALUES.put("x", &1).await;
+    note().send().await;
+    Ok(())
 }
 
 /// What was read before decides whether there is a transaction, and it locks nothing.
@@ -50,7 +58,7 @@ async fn put_then_look() -> u64 {
 fn world() -> World {
     let limits = Limits { attempt_time: ATTEMPT, ..Limits::default() };
     let app = App::new("decisions").limits(limits).ssf(add_one).ssf(set);
-    World::new(app.ssf(note).ssf(send_or_put).ssf(y_and_z).ssf(put_then_look))
+    World::new(app.ssf(note).ssf(send_or_put).ssf(y_and_z).ssf(put_then_look).ssf(put_and_note))
 }
 
 async fn in_the_end(world: &World) {
@@ -119,5 +127,16 @@ fn a_run_that_takes_its_snapshot_again_goes_on_from_what_it_has_logged() {
         };
         let told = held(world.call(put_then_look()).key("k"), gate, meanwhile).await;
         assert_eq!((told, world.peek(VALUES, "x")), (0, Some(0)));
+    });
+}
+
+#[test]
+fn a_root_that_only_a_decision_stands_for_is_finished_without_its_client() {
+    in_virtual_time(async {
+        let world = world();
+        disturb(world.store(), [(Update, DECISION, Fault::CrashAfter)]);
+        dies(&world, world.call(put_and_note()).key("k")).await;
+        in_the_end(&world).await;
+        assert_eq!((world.peek(VALUES, "notes"), world.peek(VALUES, "x")), (Some(1), Some(1)));
     });
 }
