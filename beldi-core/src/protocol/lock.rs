@@ -6,8 +6,8 @@
 //!
 //! **Acquire** (transaction): one update, *if* nobody holds the item, no mark of this transaction's
 //! says that this try or a later one was decided, the fence is not above its epoch, no older row can
-//! hold that mark, and it is not an older one's [`turn`], *then* set the holder. It returns the value, which stays until the try is
-//! decided: lock and read in one. Delivered twice, or by two attempts, the second finds the lock of
+//! hold that mark, and it is not an older one's [`turn`], *then* set the holder. It returns the value,
+//! which stays until the try is decided: lock and read in one. Delivered twice, or by two attempts, the second finds the lock of
 //! its own try, and the value; delivered after the decision was applied, the mark refuses it ((g) 2:
 //! without it a late lock would be settled a second time, over somebody else's newer value).
 //!
