@@ -95,8 +95,9 @@ pub use beldi_core::{Call, Handler, IntoHandler, ReadOnly, Sending, Ssf};
 // Services and those who run them.
 #[doc(inline)]
 pub use beldi_core::{
-    App, Host, HostCall, HostSend, InstanceState, InstanceStatus, Limits, LockStatus,
-    MAX_CALL_DEPTH, MAX_REQUEST_KEY, MAX_UPDATE_RESULT, MAX_VALUE, Outside, RealOutside, Value,
+    App, Collected, HeldBack, Host, HostCall, HostSend, InstanceState, InstanceStatus, Limits,
+    LockStatus, MAX_CALL_DEPTH, MAX_REQUEST_KEY, MAX_UPDATE_RESULT, MAX_VALUE, Outside,
+    RealOutside, Value,
 };
 #[doc(inline)]
 pub use beldi_core::{Error, Reason, Result};

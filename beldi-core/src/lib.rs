@@ -6,7 +6,7 @@
 //! 2. `engine`: one root at a time. Scopes and steps, attempts, the log, halt, park, finish.
 //! 3. `protocol`: what is written, in which order, and why a crash between any two lines is safe.
 //! 4. [`store`]: one table of rows, and the stores.
-//! 5. `collector`: begins what is overdue.
+//! 5. `collector`: begins what is overdue, settles locks, takes away what nobody needs.
 //! 6. `host`: the local runtime. Requests in process and over HTTP, collectors on timers.
 //! 7. `testing`: a world in memory, on virtual time, with everything going wrong.
 //!
@@ -43,6 +43,7 @@ pub use api::{
     Txn, Unlock, Update, Uuid, When, WriteWhen, effect, field, join, join_all, now, random, txn,
     uuid,
 };
+pub use collector::garbage::{Collected, HeldBack};
 pub use error::{Error, Reason, Result};
 pub use host::{Host, HostCall, HostSend, InstanceState, InstanceStatus, LockStatus};
 pub use limits::{Limits, MAX_CALL_DEPTH, MAX_REQUEST_KEY, MAX_UPDATE_RESULT, MAX_VALUE};

@@ -20,6 +20,10 @@ pub(crate) const MAX_SLOT: usize = 320 * 1024;
 pub(crate) const MAX_FIRST_SLOT: usize = 64 * 1024;
 /// The most outcomes of effects that are not logged yet; a replay issues no more of them again.
 pub(crate) const MAX_UNLOGGED_OUTCOMES: usize = 64;
+/// The most items a finished root names to be pruned; what is over is left to the next writer.
+pub(crate) const MAX_UNTIDY_ITEMS: usize = 512;
+/// The most bytes the names of those items take, together with input and result.
+pub(crate) const ROOM_FOR_ITEMS: usize = 256 * 1024;
 /// Results larger than this are recorded before the reply, so that one too large for its row is
 /// noticed in time.
 pub(crate) const LARGE_RESULT: usize = 64 * 1024;
@@ -69,6 +73,18 @@ pub struct Limits {
     pub backoff_max: Duration,
     /// How often the intent collector looks for what is overdue. Default: 1 s.
     pub collect_every: Duration,
+    /// How far the horizon of the garbage collector stays behind the present: what is finished is
+    /// kept that long at least. More than twice the time of an attempt, and than the clocks of hosts
+    /// may differ; a shorter one costs requests, not safety. Default: 5 min.
+    pub lag: Duration,
+    /// How often the garbage collector runs. Default: 1 min.
+    pub garbage_every: Duration,
+    /// How long one run of the garbage collector may take before it stops, to go on in the next.
+    /// Default: 20 s.
+    pub garbage_time: Duration,
+    /// How long the result of a finished request answers those that come again with its key, from
+    /// its collection on. See [`App::redelivery`](crate::App::redelivery). Default: 7 days.
+    pub redelivery: Duration,
     /// Marks in the head of an item before they are spilled to an older row. Default: 16.
     pub marks: u32,
     /// The most items a transaction may lock. Default: 100.
@@ -97,6 +113,10 @@ impl Default for Limits {
             backoff: Duration::from_millis(100),
             backoff_max: Duration::from_secs(60),
             collect_every: Duration::from_secs(1),
+            lag: Duration::from_secs(5 * 60),
+            garbage_every: Duration::from_secs(60),
+            garbage_time: Duration::from_secs(20),
+            redelivery: Duration::from_secs(7 * 24 * 3600),
             marks: 16,
             txn_keys: 100,
             txn_time: Duration::from_secs(10),

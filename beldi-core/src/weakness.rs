@@ -1,8 +1,8 @@
-//! Ways to break the protocol of transactions on purpose, so that the checkers can be checked.
+//! Ways to break the protocols on purpose, so that the checkers and the tests can be checked.
 //!
 //! Without the feature `testing` none of this exists: [`is`] is a constant.
 
-/// A condition that the protocol of transactions can be made to forget, on the current thread.
+/// A condition that a protocol can be made to forget, on the current thread.
 ///
 /// ```
 /// use beldi::testing::{Weakness, World, explore};
@@ -59,6 +59,28 @@ pub enum Weakness {
     NoLocks,
     /// No condition, but a worse strategy: gives way to any holder instead of waiting.
     NoWait,
+    /// The garbage collector: marks go without a fence in their place.
+    PruneWithoutFence,
+    /// The garbage collector: older rows go before their head is fenced.
+    OlderRowsWithoutFence,
+    /// The garbage collector: slots of a finished root are deleted, not emptied.
+    DeletedSlots,
+    /// The garbage collector: decisions of a finished root are deleted, not emptied.
+    DeletedDecisions,
+    /// The garbage collector: the intent of a finished root is deleted, not emptied.
+    DeletedIntents,
+    /// The garbage collector: prepare records are deleted, not emptied.
+    DeletedPrepareRecords,
+    /// The garbage collector: a parked root does not hold the horizon.
+    ParkedRootsForgotten,
+    /// The garbage collector: who registers a root does not look whether the horizon is above it.
+    UnconfirmedRoots,
+    /// The garbage collector: a round ends though somebody has lowered its door.
+    RoundsEndUnasked,
+    /// The garbage collector: tombstones of another service's transactions go with the own horizon.
+    ForeignMarksAsOwn,
+    /// The garbage collector: what another service has called goes without asking it.
+    CallersUnasked,
 }
 
 #[cfg(feature = "testing")]

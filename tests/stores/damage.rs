@@ -43,7 +43,7 @@ async fn compare(store: &impl Store, expected: &BTreeMap<Key, Row>) -> Result {
         found.extend(store.query(&query).await?.rows);
     }
     assert_eq!(&found, expected);
-    let query = DueQuery { shard: "shard".to_owned(), limit: 1000, after: None };
+    let query = DueQuery { shard: "shard".to_owned(), up_to: u64::MAX, limit: 1000, after: None };
     let due = store.due(&query).await?.rows;
     assert!(due.into_iter().map(|(key, _)| key).eq((0..ROWS).step_by(2).map(key)));
     Ok(())

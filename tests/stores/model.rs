@@ -90,11 +90,10 @@ fn query() -> impl Strategy<Value = Query> {
 
 fn due() -> impl Strategy<Value = DueQuery> {
     let after = proptest::option::of((0_u64..4, key()));
-    (select(vec!["a", "b", ""]), 0_usize..5, after).prop_map(|(shard, limit, after)| DueQuery {
-        shard: shard.to_owned(),
-        limit,
-        after,
-    })
+    let up_to = prop_oneof![0_u64..4, Just(u64::MAX)];
+    (select(vec!["a", "b", ""]), up_to, 0_usize..5, after).prop_map(
+        |(shard, up_to, limit, after)| DueQuery { shard: shard.to_owned(), up_to, limit, after },
+    )
 }
 
 fn command() -> impl Strategy<Value = Command> {

@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::sync::Arc;
+use std::time::Duration;
 
 use super::ssf::{Call, Handler as TypedHandler};
 use super::{decode, encode, json};
@@ -36,6 +37,7 @@ pub struct App {
     version: String,
     handlers: BTreeMap<&'static str, Handler>,
     compatible: BTreeSet<(String, u64)>,
+    redelivery: BTreeMap<String, Duration>,
     limits: Limits,
     twice: Vec<&'static str>,
     /// Where [`serve`](App::serve) keeps its data, if not in the usual place.
@@ -51,6 +53,7 @@ impl App {
             version: "unversioned".to_owned(),
             handlers: BTreeMap::new(),
             compatible: BTreeSet::new(),
+            redelivery: BTreeMap::new(),
             limits: Limits::default(),
             twice: Vec::new(),
             #[cfg(feature = "embedded")]
@@ -93,6 +96,28 @@ impl App {
         self
     }
 
+    /// How long the results of one SSF answer those that come again with the key of a finished
+    /// request, if not as long as [`Limits::redelivery`] says for all: at least as long as whoever
+    /// delivers its requests may deliver one again.
+    ///
+    /// ```
+    /// use std::time::Duration;
+    ///
+    /// #[beldi::ssf]
+    /// async fn order(article: String) -> String {
+    ///     article
+    /// }
+    ///
+    /// // A queue that keeps messages for two weeks.
+    /// let two_weeks = Duration::from_secs(14 * 24 * 3600);
+    /// let app = beldi::App::new("shop").ssf(order).redelivery(order, two_weeks);
+    /// # drop(app);
+    /// ```
+    pub fn redelivery<M>(mut self, function: impl IntoHandler<M>, window: Duration) -> Self {
+        self.redelivery.insert(erased(&function).name.to_owned(), window);
+        self
+    }
+
     /// Replaces the limits.
     pub fn limits(mut self, limits: Limits) -> Self {
         self.limits = limits;
@@ -119,8 +144,8 @@ impl App {
             );
             return Err(Error::Host(text));
         }
-        let Self { name, version, handlers, compatible, limits, .. } = self;
-        Ok(Parts { name, version, handlers, compatible, limits })
+        let Self { name, version, handlers, compatible, redelivery, limits, .. } = self;
+        Ok(Parts { name, version, handlers, compatible, redelivery, limits })
     }
 }
 

@@ -42,7 +42,7 @@ pub(crate) async fn find(
 ) -> Result<Found, StoreError> {
     let mut found = Found::default();
     for shard in layout::intent_shards() {
-        let mut query = DueQuery { shard, limit: PAGE, after: None };
+        let mut query = DueQuery { shard, up_to: u64::MAX, limit: PAGE, after: None };
         loop {
             let page = service.store.due(&query).await?;
             for (key, row) in page.rows {

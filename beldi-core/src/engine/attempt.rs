@@ -16,7 +16,7 @@ use crate::error::Reason;
 use crate::id::Id;
 use crate::limits::MAX_FIRST_SLOT;
 use crate::protocol::daal::Refusal;
-use crate::protocol::intent::{self, Intent, Registered};
+use crate::protocol::intent::{self, Intent, Registered, State};
 use crate::protocol::journal::{Journal, Slot, encoded_size};
 use crate::protocol::lock::{self, Hold};
 use crate::protocol::txn::{Decision, ItemKey};
@@ -178,7 +178,11 @@ impl Attempt {
         match intent::register(&self.service.store, intent, first).await? {
             Registered::Mine => {
                 self.registered.store(true, Ordering::Release);
-                Ok(())
+                let is_done = matches!(intent.state, State::Done(_));
+                if is_done || self.service.is_secure(intent.epoch).await? {
+                    return Ok(());
+                }
+                Err(Stop::Adopt)
             }
             Registered::Theirs(_) => Err(Stop::Adopt),
         }

@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::{Arc, PoisonError, RwLock};
 
-use futures_util::future::{BoxFuture, try_join_all};
+use futures_util::future::{BoxFuture, join, try_join_all};
 
 use super::attempt::Begin;
 use super::ops::bug;
@@ -16,7 +16,7 @@ use super::txn::{Context, Layer, Retry, Tenure, Transaction, Within, refuse};
 use super::what::{What, digest};
 use super::{Attempt, Instance, Scope, Scoped, Service, Step, Stop};
 use crate::error::Reason;
-use crate::id::Id;
+use crate::id::{Epoch, Id};
 use crate::path::Path;
 use crate::protocol::journal::{Journal, Kind};
 use crate::protocol::prepare::{self, Prepare};
@@ -96,6 +96,9 @@ pub(crate) trait Peer: Send + Sync {
 
     /// Puts in place what a transaction has prepared there, or takes it back.
     fn settle(&self, txn: Txn, ended: Ended) -> BoxFuture<'_, Result<(), StoreError>>;
+
+    /// How far it is swept: no root of its below this epoch will ever ask again.
+    fn swept(&self) -> BoxFuture<'_, Result<Epoch, StoreError>>;
 }
 
 /// The services this one can reach.
@@ -108,7 +111,7 @@ impl Peers {
         peers.insert(name.to_owned(), peer);
     }
 
-    fn find(&self, name: &str) -> Option<Arc<dyn Peer>> {
+    pub(crate) fn find(&self, name: &str) -> Option<Arc<dyn Peer>> {
         self.0.read().unwrap_or_else(PoisonError::into_inner).get(name).cloned()
     }
 
@@ -188,14 +191,19 @@ impl Step {
                        let the one that began it call both";
             return Err(refuse(&format!("`{service}` is called"), why));
         }
-        self.instance.before_call(&self.path).await?;
         let Within { transaction, layer } = within;
         let turn = transaction.take_part(service);
         // Each callee has to know what those before it have prepared there.
         let _turn = turn.lock().await;
         let (before, instance) = (layer.prepared(service), errand.callee);
         let part = Part { txn: transaction.txn.clone(), tenure: transaction.tenure(), before };
-        let Vote { result, tenure } = peer.prepare(errand, part).await;
+        self.instance.before_call(&self.path).await?;
+        // A root that others hold locks for must not be registered late, behind the horizon: nobody
+        // there could tell its commit from one that was collected.
+        let registered = self.instance.before_effect(&self.path);
+        let (registered, vote) = join(registered, peer.prepare(errand, part)).await;
+        registered?;
+        let Vote { result, tenure } = vote;
         transaction.note(tenure);
         let result = result.map_err(|no| no.stop(Some(transaction)))?;
         let service = service.to_owned();
@@ -272,6 +280,8 @@ impl Service {
                 let prepare = Prepare {
                     instance: errand.callee,
                     by: attempt.by.clone(),
+                    at: self.outside.now(),
+                    service: txn.service.clone(),
                     reads: touched
                         .into_iter()
                         .filter(|item| !staged.writes.contains_key(item))
@@ -280,7 +290,8 @@ impl Service {
                     sends: staged.sends,
                     result,
                 };
-                prepare::put(&self.store, txn, &prepare).await.map_err(unavailable)
+                let standing = prepare::put(&self.store, txn, &prepare).await;
+                standing.map_err(unavailable)?.ok_or(Declined::Decided)
             }
             Err(stop) => Err(self.declined(transaction, stop).await),
         }
@@ -317,8 +328,8 @@ impl Service {
         txn: &Txn,
         abort: bool,
     ) -> Result<Option<Ended>, StoreError> {
-        let by = abort.then(|| self.nonce());
-        let decision = txn::find(&self.store, txn, by.as_deref()).await?;
+        let abort = abort.then(|| self.abort_by(self.nonce()));
+        let decision = txn::find(&self.store, txn, abort).await?;
         Ok(decision.map(|decision| Ended::of(&decision, asker)))
     }
 

@@ -1,12 +1,13 @@
 //! What one run of a root has under way: transactions, locks, decisions on their way into place.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tokio::task::JoinHandle;
 
 use super::txn::Transaction;
 use crate::id::Id;
+use crate::limits::MAX_UNTIDY_ITEMS;
 use crate::protocol::lock::Hold;
 use crate::protocol::txn::{Decision, ItemKey};
 use crate::store::StoreError;
@@ -27,6 +28,8 @@ pub(crate) struct Holdings {
     /// The decision that carries the registration of the root.
     carrier: Mutex<Option<(Id, u32)>>,
     applying: Mutex<Vec<Applying>>,
+    /// Items to be pruned once the root is behind the horizon.
+    untidy: Mutex<BTreeSet<ItemKey>>,
 }
 
 impl Holdings {
@@ -60,6 +63,21 @@ impl Holdings {
     /// The decision that carries the registration of the root, if one does.
     pub(super) fn carrier(&self) -> Option<(Id, u32)> {
         *lock(&self.carrier)
+    }
+
+    /// Notes an item whose head holds, or may hold, more than a mark of this step.
+    pub(super) fn is_untidy(&self, table: &str, key: &str) {
+        let mut untidy = lock(&self.untidy);
+        if untidy.len() < MAX_UNTIDY_ITEMS {
+            untidy.insert((table.to_owned(), key.to_owned()));
+        }
+    }
+
+    /// The items to be pruned, if they take no more than so many bytes.
+    pub(super) fn untidy(&self, room: usize) -> Vec<ItemKey> {
+        let untidy: Vec<_> = lock(&self.untidy).iter().cloned().collect();
+        let size = untidy.iter().map(|(table, key)| table.len() + key.len() + 16).sum::<usize>();
+        if size <= room { untidy } else { Vec::new() }
     }
 
     pub(super) fn apply(&self, applying: Applying) {

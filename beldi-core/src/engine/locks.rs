@@ -65,6 +65,8 @@ impl Service {
         Item {
             store: &self.store,
             outside: &*self.outside,
+            service: &self.name,
+            horizons: &self.horizons,
             table,
             key,
             capacity: self.limits.marks,
@@ -296,6 +298,7 @@ impl Step {
             })
         };
         let Value::List(mut taken) = self.observe(&what, take).await else { return None };
+        self.instance.attempt.holdings.is_untidy(table, key);
         if taken.first() != Some(&Value::Bool(true)) {
             return None;
         }

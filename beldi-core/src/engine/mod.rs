@@ -20,6 +20,7 @@ mod patient;
 mod raw;
 mod run;
 mod scope;
+mod secure;
 mod service;
 mod tasks;
 mod txn;
@@ -28,6 +29,7 @@ mod what;
 pub(crate) use attempt::{Attempt, Registration, Stop};
 pub(crate) use federation::{Declined, Ended as TxnEnded, Errand, Part, Peer, Vote};
 pub(crate) use instance::Instance;
+pub(crate) use locks::millis;
 pub(crate) use ops::{Step, Write};
 #[cfg(feature = "testing")]
 pub(crate) use raw::run_raw;

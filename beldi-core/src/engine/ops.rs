@@ -22,7 +22,7 @@ use super::{Handler, Instance, Scope, Scoped, Service, Stop};
 use crate::error::{Error, Reason};
 use crate::limits::{MAX_CALL_DEPTH, MAX_UPDATE_RESULT, MAX_VALUE};
 use crate::path::Path;
-use crate::protocol::daal::{self, Change, Item, Refusal};
+use crate::protocol::daal::{self, Change, Item, Refusal, Written};
 use crate::protocol::journal::{Entry, Kind};
 use crate::protocol::lock::Holder;
 use crate::protocol::{raw, send, txn};
@@ -165,6 +165,7 @@ impl Step {
             Write::Delete => (Kind::Delete, Change::Delete),
         };
         let what = What::new(kind, &[table, key]);
+        let mut tidy = false;
         let write = async {
             if let Change::Put(value) = &change {
                 small_enough(table, key, value).map_err(Stop::Park)?;
@@ -180,11 +181,24 @@ impl Step {
                     Err(Refusal::Locked(lock)) => {
                         Box::pin(waiting.out(&item, Some(*lock), None)).await?;
                     }
-                    written => return Ok(written?.into()),
+                    written => {
+                        let Written { outcome, is_tidy } = written?;
+                        tidy = is_tidy;
+                        return Ok(outcome.into());
+                    }
                 }
             }
         };
-        self.effect_on_row(&what, write).await == Value::Bool(true)
+        let written = self.effect_on_row(&what, write).await == Value::Bool(true);
+        self.leave(table, key, tidy);
+        written
+    }
+
+    /// Notes in what state a step leaves an item; what was logged before may be in any.
+    fn leave(&self, table: &str, key: &str, tidy: bool) {
+        if !tidy && !self.is_raw() {
+            self.instance.attempt.holdings.is_untidy(table, key);
+        }
     }
 
     pub(crate) async fn update(&self, table: &str, key: &str, changing: Changing<'_>) -> Value {
@@ -192,6 +206,7 @@ impl Step {
             return self.or_stop(within.update(self, table, key, changing).await).await;
         }
         let what = What::new(Kind::Update, &[table, key]);
+        let mut tidy = false;
         let write = async {
             let mut change = |old: Option<Value>| {
                 let (new, result) = changed(table, key, old.clone(), changing)?;
@@ -213,11 +228,17 @@ impl Step {
                     Err(Refusal::Locked(lock)) => {
                         Box::pin(waiting.out(&item, Some(*lock), None)).await?;
                     }
-                    updated => return Ok(updated?),
+                    updated => {
+                        let Written { outcome, is_tidy } = updated?;
+                        tidy = is_tidy;
+                        return Ok(outcome);
+                    }
                 }
             }
         };
-        self.effect_on_row(&what, write).await
+        let outcome = self.effect_on_row(&what, write).await;
+        self.leave(table, key, tidy);
+        outcome
     }
 
     pub(crate) async fn call(&self, ssf: &str, input: Value) -> Value {
@@ -279,7 +300,10 @@ impl Step {
             Ok::<_, Stop>(service.new_intent(request_key, handler, input.clone()))
         };
         if let Context::Txn(within) = &self.context {
-            let receiver = self.or_stop(receiver()).await;
+            let mut receiver = self.or_stop(receiver()).await;
+            // Its key has the epoch of the transaction.
+            let origin = &within.transaction.txn.service;
+            receiver.caller = (*origin != service.name).then(|| origin.clone());
             within.layer.staged().sends.push(receiver);
             return;
         }

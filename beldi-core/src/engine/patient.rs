@@ -75,4 +75,12 @@ impl Store for Patient {
     fn is_exclusive(&self) -> bool {
         self.inner.is_exclusive()
     }
+
+    fn due_lag(&self) -> Duration {
+        self.inner.due_lag()
+    }
+
+    fn expires(&self) -> bool {
+        self.inner.expires()
+    }
 }

@@ -16,7 +16,7 @@ use super::locks::millis;
 use super::txn::{Context, Retry, Transaction};
 use super::{Attempt, Handler, Instance, Scope, Scoped, Service, Stop};
 use crate::error::{Error, Reason};
-use crate::limits::LARGE_RESULT;
+use crate::limits::{LARGE_RESULT, ROOM_FOR_ITEMS};
 use crate::path::Path;
 use crate::protocol::intent::{self, Intent, Registered, State};
 use crate::protocol::journal::{self, Journal, Loaded};
@@ -30,8 +30,8 @@ pub(crate) struct Request {
     pub(crate) key: String,
     /// Whether the asker chose the key: then the reply is recorded even if nothing was changed.
     pub(crate) explicit: bool,
-    /// Whether the result is kept even if the SSF only reads: another service relies on it.
-    pub(crate) kept: bool,
+    /// The service that asks, if one does: it relies on the result even if the SSF only reads.
+    pub(crate) caller: Option<String>,
     pub(crate) ssf: String,
     pub(crate) input: Value,
 }
@@ -53,8 +53,10 @@ pub(crate) enum Ended {
 pub(crate) async fn run_fresh(service: &Arc<Service>, request: &Request) -> Result<Ended, Error> {
     let handler = service.handler(&request.ssf)?;
     let intent = service.new_intent(request.key.clone(), handler, request.input.clone());
-    let intent = Intent { attempts: 1, next: service.lease(), ..intent };
-    let run = Run { service, handler, explicit: request.explicit, kept: request.kept };
+    let caller = request.caller.clone();
+    let kept = caller.is_some();
+    let intent = Intent { attempts: 1, next: service.lease(), caller, ..intent };
+    let run = Run { service, handler, explicit: request.explicit, kept };
     let journal = Journal::default();
     Ok(run.until_ended(Begin { intent, registered: false, resumed: false, journal }).await)
 }
@@ -72,6 +74,7 @@ pub(crate) async fn run_registered(
             return Ok(Some(Ended::Parked(reason)));
         }
     };
+    let Some(seen) = &service.secured(seen).await? else { return Ok(None) };
     let by = service.nonce();
     let claim = intent::claim(&service.store, seen, handler.code, service.lease(), &by);
     let (claimed, journal) = if seen.attempts == 0 {
@@ -104,6 +107,7 @@ impl Run<'_> {
             let again = match self.once(&attempt).await {
                 Ok((result, rest)) => return Ended::Done { result, rest },
                 Err(Stop::Adopt) => self.adopt(&attempt).await,
+                Err(Stop::Collected) => self.come_again(&attempt, &begin).await,
                 Err(Stop::Retry(retry)) if self.service.outside.now() >= deadline => {
                     Err(Stop::Fail(out_of_time(&retry.reason)))
                 }
@@ -114,7 +118,7 @@ impl Run<'_> {
                 Ok(begin) => begin,
                 Err(stop) => return self.settle(&attempt, stop).await,
             };
-            if (&begin.intent.ssf, &begin.intent.input) != (&asked.0, &asked.1) {
+            if !begin.intent.is_of(&asked.0, &asked.1) {
                 return Ended::KeyReused;
             }
             match begin.intent.state {
@@ -129,8 +133,29 @@ impl Run<'_> {
     async fn adopt(&self, attempt: &Attempt) -> Result<Begin, Stop> {
         let key = &attempt.intent.request_key;
         debug!(instance = %key, "another attempt was faster; going on from its log");
-        let loaded = journal::load(&self.service.store, key).await?;
+        let loaded = self.service.load_secured(key).await?;
         self.go_on(loaded).ok_or(Stop::Collected)
+    }
+
+    /// Begins again what was refused as collected: a root that was overtaken by its own end, or that
+    /// the horizon has passed before anything stood for it.
+    async fn come_again(&self, attempt: &Attempt, begin: &Begin) -> Result<Begin, Stop> {
+        let loaded = self.service.load_secured(&attempt.intent.request_key).await?;
+        if let Some(intent) = &loaded.intent {
+            let is_same = intent.epoch == attempt.intent.epoch;
+            if intent.state == State::Running && is_same && loaded.registered {
+                return Err(Stop::Park(behind_the_horizon(&self.service.limits)));
+            }
+            return self.go_on(loaded).ok_or(Stop::Collected);
+        }
+        if !attempt.is_a_trial() {
+            return Err(Stop::Collected);
+        }
+        if let Some(open) = attempt.holdings.take_undecided() {
+            attempt.abort(&open).await?;
+        }
+        let loaded = self.service.load_secured(&attempt.intent.request_key).await?;
+        Ok(Begin { journal: loaded.journal, ..self.afresh(begin) })
     }
 
     /// Begins from a log, if the root is registered.
@@ -161,7 +186,7 @@ impl Run<'_> {
             return self.adopt(attempt).await;
         }
         self.step_aside(transaction, retry).await?;
-        let loaded = journal::load(&self.service.store, key).await?;
+        let loaded = self.service.load_secured(key).await?;
         let stands = attempt.is_registered() || attempt.holdings.carrier().is_some();
         if loaded.intent.is_some() || stands {
             return self.go_on(loaded).ok_or(Stop::Collected);
@@ -188,9 +213,14 @@ impl Run<'_> {
         let nothing = Outcome::default();
         self.service.settle_all(&transaction.txn, &nothing, transaction.touched()).await?;
         self.step_aside(transaction, retry).await?;
+        Ok(self.afresh(begin))
+    }
+
+    /// Begins as before, under another name and in an epoch of its own.
+    fn afresh(&self, begin: &Begin) -> Begin {
         let epoch = self.service.outside.now().max(begin.intent.epoch + 1);
         let intent = Intent { epoch, by: self.service.nonce(), ..begin.intent.clone() };
-        Ok(Begin { intent, ..begin.clone() })
+        Begin { intent, ..begin.clone() }
     }
 
     /// Waits before the next try: for the lock that was in the way, or a while that grows.
@@ -304,6 +334,17 @@ pub(crate) fn out_of_attempts(attempts: u32, last: &Reason) -> Reason {
     Reason { message, ..last.clone() }
 }
 
+/// Why an instance is parked that the garbage collector has taken for finished.
+fn behind_the_horizon(limits: &crate::limits::Limits) -> Reason {
+    let lag = limits.lag;
+    Reason::new(
+        "collected",
+        format!(
+            "the horizon of the garbage collector has passed this unfinished instance, so its writes              are refused: the clock of the host that began it was behind by more than half of              `Limits::lag` ({lag:?}). Correct the clocks, look what it has done, and ask under another key"
+        ),
+    )
+}
+
 /// Why an attempt fails whose transaction was aborted again and again.
 fn out_of_time(last: &Reason) -> Reason {
     let message = format!("the transaction lost every race; the last time {}", last.message);
@@ -332,13 +373,16 @@ impl Rest {
         let (store, intent) = (&attempt.service.store, &attempt.intent);
         attempt.holdings.applied().await?;
         attempt.release_all(None).await?;
+        let room = ROOM_FOR_ITEMS.saturating_sub(intent.input.size() + result.size());
+        let items = attempt.holdings.untidy(room);
         let first = if attempt.is_registered() {
-            intent::finish(store, &intent.request_key, result).await?
+            intent::finish(store, intent, result, &items).await?
         } else {
-            let done = Intent { state: State::Done(result.clone()), ..intent.clone() };
+            let state = State::Done(result.clone());
+            let done = Intent { state, items: items.clone(), ..intent.clone() };
             match intent::register(store, &done, None).await? {
                 Registered::Mine => result.clone(),
-                Registered::Theirs(_) => intent::finish(store, &intent.request_key, result).await?,
+                Registered::Theirs(_) => intent::finish(store, intent, result, &items).await?,
             }
         };
         if let Some((txn, retry)) = attempt.holdings.carrier() {

@@ -3,18 +3,22 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::sync::Arc;
+use std::time::Duration;
 
 use futures_util::future::BoxFuture;
 use tokio::sync::{Semaphore, SemaphorePermit, mpsc};
 
 use super::federation::Peers;
+use super::locks::millis;
 use super::patient::Patient;
 use super::tasks::Tasks;
 use crate::error::{Error, InputError, Reason};
 use crate::limits::Limits;
 use crate::outside::Outside;
-use crate::protocol::intent::{Intent, State};
-use crate::protocol::txn::{self, Decisions, Outcome, Txn};
+use crate::protocol::horizon::Horizons;
+use crate::protocol::intent::Intent;
+use crate::protocol::recycle::Tombstone;
+use crate::protocol::txn::{self, Abort, Decisions, Outcome, Txn};
 use crate::store::{Store, StoreError};
 use crate::value::Value;
 
@@ -48,6 +52,8 @@ pub(crate) struct Service {
     /// What runs beside the requests, and ends with the host.
     pub(crate) tasks: Tasks,
     pub(crate) peers: Peers,
+    pub(crate) horizons: Horizons,
+    redelivery: BTreeMap<String, Duration>,
     handlers: BTreeMap<&'static str, Handler>,
     compatible: BTreeSet<(String, u64)>,
     /// Request keys of roots this host has registered and not begun: a hint to the host's runner.
@@ -62,6 +68,8 @@ pub(crate) struct Parts {
     pub(crate) handlers: BTreeMap<&'static str, Handler>,
     /// Codes whose instances the SSF of this build may go on with.
     pub(crate) compatible: BTreeSet<(String, u64)>,
+    /// How long results of an SSF answer duplicates, where it is not as the limits say.
+    pub(crate) redelivery: BTreeMap<String, Duration>,
     pub(crate) limits: Limits,
 }
 
@@ -83,6 +91,8 @@ impl Service {
             permits: Arc::new(Semaphore::new(permits.min(Semaphore::MAX_PERMITS))),
             tasks: Tasks::default(),
             peers: Peers::default(),
+            horizons: Horizons::default(),
+            redelivery: parts.redelivery,
             handlers: parts.handlers,
             compatible: parts.compatible,
             registered,
@@ -110,22 +120,26 @@ impl Service {
         handler: &Handler,
         input: Value,
     ) -> Intent {
-        let now = self.outside.now();
         Intent {
-            request_key,
-            ssf: handler.name.to_owned(),
-            input,
             code: handler.code,
             version: self.version.clone(),
-            epoch: now,
-            attempts: 0,
-            excused: 0,
-            next: now,
-            state: State::Running,
-            reason: None,
-            first: None,
             by: self.nonce(),
+            ..Intent::new(request_key, handler.name, input, self.outside.now())
         }
+    }
+
+    /// What is left of a request to an SSF that is collected now.
+    pub(crate) fn tombstone(&self, ssf: &str) -> Tombstone {
+        let window = self.redelivery.get(ssf).copied().unwrap_or(self.limits.redelivery);
+        Tombstone {
+            until: self.outside.now().saturating_add(millis(window)),
+            by_store: self.store.expires(),
+        }
+    }
+
+    /// Aborts in the name of a run.
+    pub(crate) fn abort_by(&self, by: String) -> Abort {
+        Abort { by, until: self.outside.now().saturating_add(millis(self.limits.redelivery)) }
     }
 
     /// Waits until one more attempt may run; it may until the permit is dropped.
@@ -172,8 +186,8 @@ impl Decisions for Service {
             if txn.service != self.name {
                 return self.ask_coordinator(txn, abort).await;
             }
-            let by = abort.then(|| self.nonce());
-            let decision = txn::find(&self.store, txn, by.as_deref()).await?;
+            let abort = abort.then(|| self.abort_by(self.nonce()));
+            let decision = txn::find(&self.store, txn, abort).await?;
             Ok(decision.map(|decision| decision.outcome()))
         })
     }

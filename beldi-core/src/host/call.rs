@@ -124,7 +124,7 @@ pub(crate) fn request(
     if key.is_empty() || key.len() > MAX_REQUEST_KEY || key.starts_with('~') {
         return Err(Error::BadKey { key });
     }
-    Ok(Request { key, explicit, kept: false, ssf: ssf.to_owned(), input })
+    Ok(Request { key, explicit, caller: None, ssf: ssf.to_owned(), input })
 }
 
 /// Runs the request until there is a result, or time is up. Writes the finish after returning.
@@ -217,7 +217,7 @@ pub(crate) async fn register(service: &Service, request: &Request) -> Result<()>
     match registered.map_err(|error| in_doubt(error.into(), &request.key))? {
         intent::Registered::Mine => service.announce(request.key.clone()),
         intent::Registered::Theirs(standing) => {
-            if (&standing.ssf, &standing.input) != (&request.ssf, &request.input) {
+            if !standing.is_of(&request.ssf, &request.input) {
                 return Err(Error::KeyReused { key: request.key.clone() });
             }
         }

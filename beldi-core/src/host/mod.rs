@@ -6,6 +6,7 @@ mod http;
 mod peer;
 mod runner;
 mod status;
+mod sweeper;
 
 use std::fmt;
 use std::sync::Arc;
@@ -28,6 +29,7 @@ pub use status::{InstanceState, InstanceStatus, LockStatus};
 pub(crate) use status::{locks, read as status, resume};
 
 use crate::api::{Call, Sending, Ssf};
+use crate::collector::garbage::{self, Collected};
 use crate::engine::{Parts, Service};
 use crate::error::Result;
 use crate::outside::Outside;
@@ -39,7 +41,8 @@ use crate::store::Store;
 /// at the next opening. [`shutdown`](Host::shutdown) lets it end first.
 pub struct Host {
     service: Arc<Service>,
-    runner: JoinHandle<()>,
+    /// The collectors.
+    runners: [JoinHandle<()>; 2],
 }
 
 /// How long those who asked have to take the answer that the host stopped.
@@ -49,7 +52,8 @@ impl Host {
     pub(crate) fn open(parts: Parts, store: Arc<dyn Store>, outside: Arc<dyn Outside>) -> Self {
         let (service, to_begin) = Service::new(parts, store, outside);
         let runner = tokio::spawn(runner::run(Arc::clone(&service), to_begin));
-        Self { service, runner }
+        let sweeper = tokio::spawn(sweeper::run(Arc::clone(&service)));
+        Self { service, runners: [runner, sweeper] }
     }
 
     /// Calls an SSF from outside and waits for its result, as long as
@@ -217,10 +221,49 @@ impl Host {
         status::resume(&self.service, key).await
     }
 
+    /// One run of the garbage collector, which the host also makes by itself every
+    /// [`Limits::garbage_every`](crate::Limits::garbage_every): takes away what is finished and older
+    /// than [`Limits::lag`](crate::Limits::lag), or than any unfinished instance. It stops nobody, and
+    /// several may run at once.
+    ///
+    /// What is left of a finished request answers those that come again with its key, for
+    /// [`Limits::redelivery`](crate::Limits::redelivery).
+    ///
+    /// ```
+    /// use std::time::Duration;
+    ///
+    /// use beldi::{App, store::MemoryStore};
+    ///
+    /// const ROOMS: beldi::Table<str, u32> = beldi::Table::new("rooms");
+    ///
+    /// #[beldi::ssf]
+    /// async fn open_rooms(free: u32) {
+    ///     ROOMS.put("ritz", &free).await;
+    /// }
+    ///
+    /// #[tokio::main(flavor = "current_thread")]
+    /// async fn main() -> beldi::Result<()> {
+    ///     let limits = beldi::Limits { lag: Duration::ZERO, ..Default::default() };
+    ///     let host = App::new("travel").ssf(open_rooms).limits(limits).open(MemoryStore::new())?;
+    ///     host.call(open_rooms(2)).key("monday").await?;
+    ///     tokio::time::sleep(Duration::from_millis(50)).await;
+    ///     let collected = host.collect_garbage().await?;
+    ///     assert_eq!(collected.roots, 1, "{collected:?}");
+    ///     host.call(open_rooms(2)).key("monday").await // is answered, and changes nothing
+    /// }
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// The store's. What was done until then is done.
+    pub async fn collect_garbage(&self) -> Result<Collected> {
+        Ok(garbage::collect(&self.service).await?)
+    }
+
     /// Stops beginning attempts, gives those that run up to `patience` to end, and cuts the rest:
     /// it goes on at the next opening.
     pub async fn shutdown(self, patience: Duration) {
-        self.runner.abort();
+        self.runners.iter().for_each(JoinHandle::abort);
         let tasks = &self.service.tasks;
         if timeout(patience, tasks.ended()).await.is_err() {
             tasks.cut();
@@ -231,7 +274,7 @@ impl Host {
 
 impl Drop for Host {
     fn drop(&mut self) {
-        self.runner.abort();
+        self.runners.iter().for_each(JoinHandle::abort);
         self.service.tasks.cut();
     }
 }

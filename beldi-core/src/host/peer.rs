@@ -8,6 +8,8 @@ use tracing::Instrument as _;
 use super::call::answer_apart;
 use crate::engine::{Declined, Errand, Part, Peer, Request, Service, TxnEnded, Vote};
 use crate::error::{Error, Reason};
+use crate::id::Epoch;
+use crate::protocol::horizon;
 use crate::protocol::txn::Txn;
 use crate::store::StoreError;
 use crate::value::Value;
@@ -37,7 +39,8 @@ impl Peer for InProcess {
             let service = self.service().map_err(|error| gone(&error))?;
             let Errand { ref ssf, ref input, .. } = errand;
             let (key, ssf, input) = (errand.key(), ssf.clone(), input.clone());
-            let request = Request { key, explicit: true, kept: true, ssf, input };
+            let caller = Some(self.asker.clone());
+            let request = Request { key, explicit: true, caller, ssf, input };
             answer_apart(&service, request, ()).await.map_err(|error| match error {
                 Error::Failed { reason } => Declined::Refused(reason),
                 Error::Parked { .. } | Error::UnknownSsf { .. } => {
@@ -73,6 +76,10 @@ impl Peer for InProcess {
 
     fn settle(&self, txn: Txn, ended: TxnEnded) -> BoxFuture<'_, Result<(), StoreError>> {
         Box::pin(async move { self.service()?.settle_prepared(&txn, &ended).await })
+    }
+
+    fn swept(&self) -> BoxFuture<'_, Result<Epoch, StoreError>> {
+        Box::pin(async move { Ok(horizon::read(&self.service()?.store).await?.swept) })
     }
 }
 

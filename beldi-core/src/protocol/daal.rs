@@ -21,20 +21,17 @@
 //! epoch ever spilled (my mark is no older than I am); or I have searched the older rows of this
 //! very generation. Without the last, an attempt could write again what a spill moved out of sight.
 //!
-//! **Spill.** (s1) put row *g*, a copy of the log, if absent; (s2) if the head's generation is still
-//! *g*, raise it, remove the marks that row *g* now holds, remember its largest epoch. A crash between
-//! s1 and s2 leaves a head that is still full; the next writer repeats s1 (refused, the refusal shows
-//! the row) and does s2. Any number of writers help: whoever copied first, all remove what is in the
-//! copy, and a mark that a host with a larger capacity added after it stays. Whatever else removes
-//! marks from a head must leave a full head alone.
+//! A full head is [spilled](super::spill), unless it can be [pruned](super::prune).
 
 use std::time::Duration;
 
 use crate::error::Reason;
 use crate::id::{Epoch, Id};
 use crate::outside::Outside;
+use crate::protocol::horizon::Horizons;
 use crate::protocol::layout::{self, item};
 use crate::protocol::lock::{self, Holder, Lock};
+use crate::protocol::prune::{self, Pruning};
 use crate::store::{Compare, Condition, Key, Query, Row, Store, StoreError, Update, Updated};
 use crate::value::Value;
 use crate::weakness::{self, Weakness};
@@ -45,6 +42,9 @@ type Result<T, E = StoreError> = std::result::Result<T, E>;
 pub(crate) struct Item<'a> {
     pub(crate) store: &'a dyn Store,
     pub(crate) outside: &'a dyn Outside,
+    /// The service whose item it is.
+    pub(crate) service: &'a str,
+    pub(crate) horizons: &'a Horizons,
     pub(crate) table: &'a str,
     pub(crate) key: &'a str,
     /// Marks a head holds before it is spilled.
@@ -59,6 +59,24 @@ pub(crate) enum Change {
     Put(Value),
     Delete,
     Keep,
+}
+
+/// What came of a write.
+#[derive(Debug)]
+pub(crate) struct Written<T> {
+    pub(crate) outcome: T,
+    /// Whether the head holds nothing to be pruned later but, at most, the mark of this write.
+    pub(crate) is_tidy: bool,
+}
+
+impl<T> Written<T> {
+    fn now(outcome: T, row: &Row) -> Self {
+        Self { outcome, is_tidy: row.get(item::VALUE).is_some() && prune::marks(row) <= 1 }
+    }
+
+    fn before(outcome: T) -> Self {
+        Self { outcome, is_tidy: false }
+    }
 }
 
 /// Why a write did not happen and never will in this attempt.
@@ -81,7 +99,6 @@ impl From<StoreError> for Refusal {
 
 /// What stands between a mark that is not in the head and the head.
 pub(super) enum Obstacle {
-    Fenced,
     Full,
     /// The mark may be in an older row of this generation.
     Older(u64),
@@ -129,7 +146,7 @@ pub(crate) fn version_of(row: &Row) -> u64 {
     number(row, item::VERSION).unwrap_or(0)
 }
 
-fn number(row: &Row, name: &str) -> Option<u64> {
+pub(super) fn number(row: &Row, name: &str) -> Option<u64> {
     row.int(name).and_then(|n| u64::try_from(n).ok())
 }
 
@@ -151,21 +168,24 @@ pub(crate) async fn write(
     mark: Id,
     change: Change,
     when: Option<&Condition>,
-) -> Result<bool, Refusal> {
+) -> Result<Written<bool>, Refusal> {
     let when = when.map(|condition| condition.inside(item::VALUE));
     let mut intended = (change, when.as_ref(), true);
     let mut searched = None;
+    let mut pruning = None;
     loop {
         let (change, when, outcome) = &intended;
-        let update = item.marked(mark, searched, change.clone(), (*outcome).into(), *when);
+        let update = item.marked(mark, searched, change.clone(), (*outcome).into(), *when, pruning);
         let row = match item.send(&update).await? {
-            Updated::Applied(_) => return Ok(*outcome),
+            Updated::Applied(row) => return Ok(Written::now(*outcome, &row)),
             Updated::Refused(row) => row.unwrap_or_default(),
         };
+        pruning = item.prunable_for(&row, mark);
         match item.clear(&row, mark, &mut searched).await? {
-            Cleared::Marked(outcome) => return Ok(outcome == Value::Bool(true)),
+            Cleared::Marked(outcome) => return Ok(Written::before(outcome == Value::Bool(true))),
             Cleared::Nothing if when.is_some() => intended = (Change::Keep, None, false),
-            Cleared::Nothing | Cleared::Spilled | Cleared::Searched => {}
+            Cleared::Spilled => pruning = None,
+            Cleared::Nothing | Cleared::Prunable | Cleared::Searched => {}
         }
     }
 }
@@ -176,28 +196,30 @@ pub(crate) async fn update(
     item: &Item<'_>,
     mark: Id,
     change: &mut (dyn FnMut(Option<Value>) -> Result<(Change, Value), Reason> + Send),
-) -> Result<Value, Refusal> {
+) -> Result<Written<Value>, Refusal> {
     let mut row = item.read_head().await?;
     let mut searched = None;
     let mut conflicts = 0;
     loop {
         match item.clear(&row, mark, &mut searched).await? {
-            Cleared::Marked(outcome) => return Ok(outcome),
+            Cleared::Marked(outcome) => return Ok(Written::before(outcome)),
             Cleared::Spilled => {
                 row = item.read_head().await?;
                 continue;
             }
             Cleared::Searched => continue,
-            Cleared::Nothing => {}
+            Cleared::Nothing | Cleared::Prunable => {}
         }
         let unchanged = match row.get(item::VERSION) {
             Some(version) => Condition::equals(item::VERSION, version.clone()),
             None => Condition::absent(item::VERSION),
         };
         let (change, outcome) = change(row.0.get(item::VALUE).cloned()).map_err(Refusal::Value)?;
-        let update = item.marked(mark, searched, change, outcome.clone(), Some(&unchanged));
+        let pruning = item.prunable_for(&row, mark);
+        let update =
+            item.marked(mark, searched, change, outcome.clone(), Some(&unchanged), pruning);
         row = match item.send(&update).await? {
-            Updated::Applied(_) => return Ok(outcome),
+            Updated::Applied(row) => return Ok(Written::now(outcome, &row)),
             Updated::Refused(now) => now.unwrap_or_default(),
         };
         conflicts += 1;
@@ -214,6 +236,8 @@ pub(super) enum Cleared {
     Marked(Value),
     /// The head has room again, and has changed.
     Spilled,
+    /// The head is full, and what can be pruned of it makes room.
+    Prunable,
     /// The older rows of this generation do not have the mark.
     Searched,
     /// There was none.
@@ -225,7 +249,7 @@ impl Item<'_> {
         layout::head(self.table, self.key)
     }
 
-    async fn read_head(&self) -> Result<Row> {
+    pub(super) async fn read_head(&self) -> Result<Row> {
         read(self.store, self.table, self.key).await
     }
 
@@ -241,7 +265,7 @@ impl Item<'_> {
         self.store.update(&self.head(), update).await
     }
 
-    /// The update that carries a mark.
+    /// The update that carries a mark, and takes away what can be pruned.
     fn marked(
         &self,
         mark: Id,
@@ -249,14 +273,20 @@ impl Item<'_> {
         change: Change,
         outcome: Value,
         when: Option<&Condition>,
+        pruning: Option<Pruning>,
     ) -> Update {
-        let mut conditions = self.may_mark(mark, searched);
+        let pruned = pruning.as_ref().map_or(0, Pruning::count);
+        let mut conditions = self.may_mark(mark, searched, pruned);
         if !weakness::is(Weakness::PlainWriteIgnoresLock) {
             conditions.push(self.not_locked());
         }
         conditions.extend(when.cloned());
-        let update = Update::when(Condition::All(conditions));
-        change.onto(update.set(layout::mark(mark), outcome).add(item::MARKS, 1))
+        let update = Update::when(Condition::All(conditions)).set(layout::mark(mark), outcome);
+        let update = change.onto(update);
+        match pruning {
+            Some(pruning) => pruning.onto(update, 1),
+            None => update.add(item::MARKS, 1),
+        }
     }
 
     /// Nobody holds the item but, perhaps, the writer's own root.
@@ -267,18 +297,24 @@ impl Item<'_> {
         }
     }
 
-    /// The conditions on which a head takes a mark.
-    pub(super) fn may_mark(&self, mark: Id, searched: Option<u64>) -> Vec<Condition> {
+    /// The conditions on which a head takes a mark, while it loses so many.
+    pub(super) fn may_mark(
+        &self,
+        mark: Id,
+        searched: Option<u64>,
+        pruned: usize,
+    ) -> Vec<Condition> {
         vec![
             Condition::absent(layout::mark(mark)),
-            self.has_room(),
+            self.has_room(pruned),
             absent_or(item::FENCE, Compare::LessOrEqual, mark.epoch()),
             not_in_older_rows(mark.epoch(), searched),
         ]
     }
 
-    pub(super) fn has_room(&self) -> Condition {
-        absent_or(item::MARKS, Compare::Less, u64::from(self.capacity))
+    /// Whether there is room for a mark once so many are pruned.
+    pub(super) fn has_room(&self, pruned: usize) -> Condition {
+        absent_or(item::MARKS, Compare::Less, u64::from(self.capacity) + pruned as u64)
     }
 
     pub(super) fn is_full(&self, row: &Row) -> bool {
@@ -295,10 +331,13 @@ impl Item<'_> {
         if let Some(outcome) = row.get(&layout::mark(mark)) {
             return Ok(Cleared::Marked(outcome.clone()));
         }
-        match self.obstacle(row, mark, *searched) {
-            Obstacle::Fenced => Err(Refusal::Fenced),
+        if self.is_fenced(row, mark.epoch()) {
+            return Err(Refusal::Fenced);
+        }
+        match self.obstacle(row, mark.epoch(), *searched) {
             Obstacle::Older(generation) => {
-                match Box::pin(self.find_in_older_rows(mark, *searched)).await? {
+                let (name, epoch) = (layout::mark(mark), mark.epoch());
+                match Box::pin(self.find_in_older_rows(&name, epoch, *searched)).await? {
                     Some(outcome) => Ok(Cleared::Marked(outcome)),
                     None => {
                         *searched = Some(generation);
@@ -310,11 +349,14 @@ impl Item<'_> {
                 if let Some(lock) = self.lock_of_others(row)? {
                     return Err(Refusal::Locked(Box::new(lock)));
                 }
-                if self.is_full(row) {
-                    Box::pin(self.spill(row)).await?;
-                    return Ok(Cleared::Spilled);
+                if !self.is_full(row) {
+                    return Ok(Cleared::Nothing);
                 }
-                Ok(Cleared::Nothing)
+                if self.prunable(row).is_some() {
+                    return Ok(Cleared::Prunable);
+                }
+                Box::pin(self.spill(row)).await?;
+                Ok(Cleared::Spilled)
             }
         }
     }
@@ -326,13 +368,14 @@ impl Item<'_> {
         Ok(Lock::of(row)?.filter(|lock| Some(&lock.holder) != self.own_lock.as_ref()))
     }
 
-    pub(super) fn obstacle(&self, row: &Row, mark: Id, searched: Option<u64>) -> Obstacle {
+    pub(super) fn is_fenced(&self, row: &Row, epoch: Epoch) -> bool {
+        number(row, item::FENCE).is_some_and(|fence| fence > epoch)
+    }
+
+    pub(super) fn obstacle(&self, row: &Row, epoch: Epoch, searched: Option<u64>) -> Obstacle {
         let generation = number(row, item::GENERATION).unwrap_or(0);
-        if number(row, item::FENCE).is_some_and(|fence| fence > mark.epoch()) {
-            Obstacle::Fenced
-        } else if number(row, item::SPILLED).is_some_and(|epoch| epoch >= mark.epoch())
-            && searched != Some(generation)
-        {
+        let spilled = number(row, item::SPILLED);
+        if spilled.is_some_and(|spilled| spilled >= epoch) && searched != Some(generation) {
             Obstacle::Older(generation)
         } else if self.is_full(row) {
             Obstacle::Full
@@ -340,81 +383,8 @@ impl Item<'_> {
             Obstacle::None
         }
     }
-
-    /// Looks for the mark from the newest older row back to the first that ends before its epoch,
-    /// or that an earlier search has seen: older rows do not change.
-    pub(super) async fn find_in_older_rows(
-        &self,
-        mark: Id,
-        searched: Option<u64>,
-    ) -> Result<Option<Value>> {
-        let name = layout::mark(mark);
-        let seen = searched.map(|generation| layout::older(self.table, self.key, generation).sort);
-        let mut query = Query {
-            partition: layout::older_partition(self.table, self.key),
-            prefix: String::new(),
-            descending: true,
-            limit: OLDER_ROWS_PAGE,
-            after: None,
-        };
-        loop {
-            let page = self.store.query(&query).await?;
-            for (key, row) in &page.rows {
-                if let Some(outcome) = row.get(&name) {
-                    return Ok(Some(outcome.clone()));
-                }
-                let ends_before =
-                    row.int(item::SPILLED).is_some_and(|epoch| epoch < i128::from(mark.epoch()));
-                if ends_before || seen.as_ref().is_some_and(|seen| key.sort <= *seen) {
-                    return Ok(None);
-                }
-            }
-            match page.next {
-                Some(next) => query.after = Some(next),
-                None => return Ok(None),
-            }
-        }
-    }
-
-    /// Moves the log of a full head to an older row; any writer may, several at once do no harm.
-    pub(super) async fn spill(&self, row: &Row) -> Result<()> {
-        let generation = number(row, item::GENERATION).unwrap_or(0);
-        let copy = self.copy(row, generation).await?;
-        let still = match row.get(item::GENERATION) {
-            Some(generation) => Condition::equals(item::GENERATION, generation.clone()),
-            None => Condition::absent(item::GENERATION),
-        };
-        let copied: Vec<_> = marks(&copy).map(|(name, _, _)| name.clone()).collect();
-        let fewer = i64::try_from(copied.len()).unwrap_or(i64::MAX);
-        let mut swing = Update::when(still)
-            .set(item::GENERATION, generation + 1)
-            .set(item::SPILLED, copy.get(item::SPILLED).cloned().unwrap_or(Value::Int(0)))
-            .add(item::MARKS, -fewer);
-        swing.remove = copied;
-        self.send(&swing).await?;
-        Ok(())
-    }
-
-    /// The older row of this generation: put here, or found as another helper put it.
-    async fn copy(&self, row: &Row, generation: u64) -> Result<Row> {
-        let before = number(row, item::SPILLED).unwrap_or(0);
-        let newest = marks(row).map(|(_, mark, _)| mark.epoch()).fold(before, Epoch::max);
-        let mut copy = Update::when(Condition::absent(item::SPILLED)).set(item::SPILLED, newest);
-        copy.set.extend(marks(row).map(|(name, _, outcome)| (name.clone(), outcome.clone())));
-        let key = layout::older(self.table, self.key, generation);
-        Ok(match self.store.update(&key, &copy).await? {
-            Updated::Applied(copy) => copy,
-            Updated::Refused(theirs) => theirs.unwrap_or_default(),
-        })
-    }
 }
 
-/// The marks in a row: attribute, mark, outcome.
-fn marks(row: &Row) -> impl Iterator<Item = (&String, Id, &Value)> {
-    row.0.iter().filter_map(|(name, outcome)| Some((name, layout::parse_mark(name)?, outcome)))
-}
-
-const OLDER_ROWS_PAGE: usize = 4;
 /// Conflicts an `update` answers at once, with the row the refusal brought, before it steps aside.
 const PATIENCE: u32 = 3;
 

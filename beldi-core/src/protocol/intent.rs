@@ -13,11 +13,17 @@
 //!    then (this row could not decide it: a slot of another attempt stands in another row), so a
 //!    crash before it is harmless: another attempt comes to the same result.
 //! 4. **fail**, **park**, **resume**: bookkeeping on a row that is not done; losing one costs a wait.
+//! 5. **renew**, of a root that registered too late to hold the [`horizon`](super::horizon): a new
+//!    epoch, if it still has the one that is lost. Nothing was done under that, so nothing is lost.
+//! 6. **empty**, by the garbage collector, once it is done and behind the horizon: what is left is a
+//!    tombstone, which answers a late duplicate with the first result.
 
 use crate::error::Reason;
 use crate::id::{Epoch, Id};
 use crate::protocol::journal::{self, Slot};
 use crate::protocol::layout::{self, intent as attr};
+use crate::protocol::recycle::Tombstone;
+use crate::protocol::txn::{ItemKey, item_key, named};
 use crate::store::{
     Condition, DUE_ORDER, DUE_SHARD, Result, Row, Store, StoreError, Update, Updated,
 };
@@ -51,6 +57,18 @@ pub(crate) struct Intent {
     pub(crate) first: Option<Slot>,
     /// The run that wrote the row last.
     pub(crate) by: String,
+    /// The service whose root called it or sent it, if that is another one.
+    pub(crate) caller: Option<String>,
+    /// Items whose heads were left with more than its own mark, as far as it is known.
+    pub(crate) items: Vec<ItemKey>,
+    /// Of a collected root, whose input is gone: its digest.
+    pub(crate) asked: Option<Vec<u8>>,
+}
+
+/// What is left of an input.
+fn digest(input: &Value) -> Vec<u8> {
+    let bytes = postcard::to_extend(input, Vec::new()).unwrap_or_default();
+    blake3::hash(&bytes).as_bytes().iter().take(16).copied().collect()
 }
 
 /// Who registered the root.
@@ -69,11 +87,7 @@ pub(crate) async fn register(
     let key = layout::intent_row(&intent.request_key);
     let mut update = Update::when(Condition::absent(attr::STATE));
     update.set = intent.attributes();
-    if intent.state == State::Running {
-        update = update
-            .set(DUE_SHARD, layout::intent_shard(&intent.request_key))
-            .set(DUE_ORDER, intent.epoch);
-    }
+    update = due(update, intent);
     if let Some(slot) = first {
         update = update.set(attr::FIRST, journal::to_value(slot)?);
     }
@@ -119,15 +133,24 @@ pub(crate) async fn claim(
     Intent::read(&seen.request_key, &row).map(Some)
 }
 
-/// Records the result if there is none; returns the one that stands.
-pub(crate) async fn finish(store: &dyn Store, request_key: &str, result: &Value) -> Result<Value> {
+/// Records the result if there is none, with the items to be pruned; returns the one that stands.
+pub(crate) async fn finish(
+    store: &dyn Store,
+    intent: &Intent,
+    result: &Value,
+    items: &[ItemKey],
+) -> Result<Value> {
+    let request_key = &*intent.request_key;
     let unfinished = Condition::Any(vec![is(RUNNING), is(PARKED)]);
-    let update = Update::when(unfinished)
+    let mut update = Update::when(unfinished)
         .set(attr::STATE, DONE)
         .set(attr::RESULT, result.clone())
-        .remove(attr::REASON)
-        .remove(DUE_SHARD)
-        .remove(DUE_ORDER);
+        .set(DUE_SHARD, layout::garbage_shard(request_key))
+        .set(DUE_ORDER, intent.epoch)
+        .remove(attr::REASON);
+    if !items.is_empty() {
+        update = update.set(attr::ITEMS, list(items));
+    }
     let refused = match store.update(&layout::intent_row(request_key), &update).await? {
         Updated::Applied(_) => return Ok(result.clone()),
         Updated::Refused(row) => row.unwrap_or_default(),
@@ -153,13 +176,12 @@ pub(crate) async fn fail(
     store.update(&layout::intent_row(request_key), &update).await.map(drop)
 }
 
-/// Takes the root out of the collector's hands until someone resumes it.
+/// Takes the root out of the intent collector's hands until someone resumes it.
 pub(crate) async fn park(store: &dyn Store, request_key: &str, reason: &Reason) -> Result<()> {
     let update = Update::when(is(RUNNING))
         .set(attr::STATE, PARKED)
         .set(attr::REASON, reason_value(reason))
-        .remove(DUE_SHARD)
-        .remove(DUE_ORDER);
+        .set(DUE_SHARD, layout::parked_shard(request_key));
     store.update(&layout::intent_row(request_key), &update).await.map(drop)
 }
 
@@ -173,6 +195,62 @@ pub(crate) async fn resume(store: &dyn Store, intent: &Intent, now: u64) -> Resu
         .set(DUE_ORDER, intent.epoch);
     let updated = store.update(&layout::intent_row(&intent.request_key), &update).await?;
     Ok(matches!(updated, Updated::Applied(_)))
+}
+
+/// Gives an unfinished root an epoch of now, in place of one that was lost; tells whether it still
+/// had that. What was logged with the registration belongs to the old one.
+pub(crate) async fn renew(store: &dyn Store, lost: &Intent, now: Epoch, by: &str) -> Result<bool> {
+    let when = Condition::All(vec![is(RUNNING), Condition::equals(attr::EPOCH, lost.epoch)]);
+    let update = Update::when(when)
+        .set(attr::EPOCH, now)
+        .set(attr::BY, by)
+        .set(DUE_ORDER, now)
+        .remove(attr::FIRST);
+    let updated = store.update(&layout::intent_row(&lost.request_key), &update).await?;
+    Ok(matches!(updated, Updated::Applied(_)))
+}
+
+/// Leaves of a finished root what answers a late duplicate.
+pub(crate) async fn empty(store: &dyn Store, intent: &Intent, left: &Tombstone) -> Result<()> {
+    let whole = Condition::All(vec![is(DONE), Condition::absent(attr::ASKED)]);
+    let mut update = Update::when(whole).set(attr::ASKED, digest(&intent.input));
+    update.remove = GONE.map(str::to_owned).into();
+    let key = layout::intent_row(&intent.request_key);
+    store.update(&key, &left.onto(update, &intent.request_key)).await.map(drop)
+}
+
+/// What is not left of a collected root.
+const GONE: [&str; 9] = [
+    attr::INPUT,
+    attr::CODE,
+    attr::VERSION,
+    attr::EXCUSED,
+    attr::NEXT,
+    attr::BY,
+    attr::FIRST,
+    attr::REASON,
+    attr::ITEMS,
+];
+
+/// Takes away what was left of a root.
+pub(crate) async fn forget(store: &dyn Store, request_key: &str) -> Result<bool> {
+    let when = Condition::All(vec![is(DONE), Condition::exists(attr::ASKED)]);
+    store.delete(&layout::intent_row(request_key), &when).await
+}
+
+/// Puts a row into the due index for the collector whose business the intent is.
+fn due(update: Update, intent: &Intent) -> Update {
+    let key = &intent.request_key;
+    let shard = match intent.state {
+        State::Running => layout::intent_shard(key),
+        State::Parked(_) => layout::parked_shard(key),
+        State::Done(_) => layout::garbage_shard(key),
+    };
+    update.set(DUE_SHARD, shard).set(DUE_ORDER, intent.epoch)
+}
+
+fn list(items: &[ItemKey]) -> Value {
+    Value::List(items.iter().map(|item| Value::map(named(item))).collect())
 }
 
 /// The intent as it stands.
@@ -205,6 +283,12 @@ impl Intent {
             (attr::NEXT, self.next.into()),
             (attr::BY, Value::from(&*self.by)),
         ];
+        if let Some(caller) = &self.caller {
+            attributes.push((attr::CALLER, Value::from(&**caller)));
+        }
+        if !self.items.is_empty() {
+            attributes.push((attr::ITEMS, list(&self.items)));
+        }
         match &self.state {
             State::Done(result) => {
                 attributes.push((attr::STATE, DONE.into()));
@@ -252,21 +336,77 @@ impl Intent {
             Ok(first) => first,
             Err(error) => return Ok(Err(error)),
         };
-        Ok(Ok(Self {
+        let items = match row.get(attr::ITEMS) {
+            Some(Value::List(items)) => items.iter().map(item_key).collect::<Option<_>>(),
+            Some(_) => None,
+            None => Some(Vec::new()),
+        };
+        let common = Self {
             request_key: request_key.to_owned(),
             ssf: text(attr::SSF)?,
-            input: row.get(attr::INPUT).cloned().ok_or(attr::INPUT)?,
-            code: u64::from_str_radix(&text(attr::CODE)?, 16).map_err(|_| attr::CODE)?,
-            version: text(attr::VERSION)?,
+            input: Value::Null,
+            code: 0,
+            version: String::new(),
             epoch: number(attr::EPOCH)?,
             attempts: small(attr::ATTEMPTS)?,
-            excused: small(attr::EXCUSED)?,
-            next: number(attr::NEXT)?,
+            excused: 0,
+            next: 0,
             state,
             reason,
             first,
+            by: String::new(),
+            caller: row.text(attr::CALLER).map(str::to_owned),
+            items: items.ok_or(attr::ITEMS)?,
+            asked: None,
+        };
+        if let Some(Value::Bytes(asked)) = row.get(attr::ASKED) {
+            return Ok(Ok(Self { asked: Some(asked.clone()), ..common }));
+        }
+        Ok(Ok(Self {
+            input: row.get(attr::INPUT).cloned().ok_or(attr::INPUT)?,
+            code: u64::from_str_radix(&text(attr::CODE)?, 16).map_err(|_| attr::CODE)?,
+            version: text(attr::VERSION)?,
+            excused: small(attr::EXCUSED)?,
+            next: number(attr::NEXT)?,
             by: text(attr::BY)?,
+            ..common
         }))
+    }
+
+    /// The registration of a root that nobody has begun.
+    pub(crate) fn new(request_key: String, ssf: &str, input: Value, epoch: Epoch) -> Self {
+        Self {
+            request_key,
+            ssf: ssf.to_owned(),
+            input,
+            code: 0,
+            version: String::new(),
+            epoch,
+            attempts: 0,
+            excused: 0,
+            next: epoch,
+            state: State::Running,
+            reason: None,
+            first: None,
+            by: String::new(),
+            caller: None,
+            items: Vec::new(),
+            asked: None,
+        }
+    }
+
+    /// Whether it is what somebody asks for.
+    pub(crate) fn is_of(&self, ssf: &str, input: &Value) -> bool {
+        let same = match &self.asked {
+            Some(asked) => *asked == digest(input),
+            None => self.input == *input,
+        };
+        self.ssf == ssf && same
+    }
+
+    /// Whether it is a tombstone.
+    pub(crate) fn is_collected(&self) -> bool {
+        self.asked.is_some()
     }
 
     /// The id of the root instance.

@@ -14,7 +14,8 @@
 //!
 //! **Load** reads the root's partition downwards, newest slot of an instance first. A query is no
 //! snapshot: read upwards, it could show slot 1 without slot 0 (j). A slot whose parts are not there
-//! yet is taken as not written; the next append of it is refused and reloads.
+//! yet is taken as not written; the next append of it is refused and reloads. So is one that the
+//! garbage collector has emptied ([`recycle`](super::recycle)): the root is finished then.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
@@ -266,6 +267,9 @@ impl Loading {
         let damaged =
             || corrupt(format!("slot {number} of instance {instance} of `{request_key}`"));
         let by = row.text(attr::BY).ok_or_else(damaged)?.to_owned();
+        if row.get(attr::ENTRIES).is_none() && row.get(attr::CODE).is_none() {
+            return Ok(None);
+        }
         let parts = row.int(attr::PARTS).and_then(|n| u32::try_from(n).ok()).ok_or_else(damaged)?;
         let Some(Value::Bytes(inline)) = row.get(attr::ENTRIES) else { return Err(damaged()) };
         let code = row.text(attr::CODE).and_then(|code| u64::from_str_radix(code, 16).ok());

@@ -32,6 +32,28 @@ pub(crate) mod item {
     pub(crate) const TURN_SINCE: &str = "qs";
     /// What the name of a mark begins with; its id follows.
     pub(crate) const MARK: &str = "m";
+    /// The same for a tombstone of another service's transaction.
+    pub(crate) const FOREIGN_MARK: &str = "x";
+}
+
+/// Fields of a tombstone of another service's transaction.
+pub(crate) mod tombstone {
+    /// The last try that was settled here.
+    pub(crate) const RETRY: &str = "r";
+    /// The service that coordinates the transaction.
+    pub(crate) const SERVICE: &str = "s";
+}
+
+/// Attributes of the service row.
+pub(crate) mod service {
+    /// The horizon: every root with a smaller epoch is finished, for ever.
+    pub(crate) const HORIZON: &str = "h";
+    /// The horizon that the present round of the garbage collector wants.
+    pub(crate) const DOOR: &str = "d";
+    /// Counts how often the door was moved.
+    pub(crate) const ROUND: &str = "r";
+    /// The horizon up to which everything was swept.
+    pub(crate) const SWEPT: &str = "s";
 }
 
 /// Fields of a lock.
@@ -104,6 +126,12 @@ pub(crate) mod intent {
     pub(crate) const BY: &str = "by";
     /// The first journal slot, written together with the intent.
     pub(crate) const FIRST: &str = "first";
+    /// The service whose root called it or sent it, if that is another one.
+    pub(crate) const CALLER: &str = "caller";
+    /// Items whose heads were left with more than its own mark: table and key.
+    pub(crate) const ITEMS: &str = "items";
+    /// Of a tombstone: a digest of the input.
+    pub(crate) const ASKED: &str = "asked";
 }
 
 /// Attributes of a journal slot and of its parts.
@@ -165,10 +193,17 @@ pub(crate) fn parse_slot(sort: &str) -> Option<(Id, u32)> {
     Some((Id::parse(instance)?, number.parse().ok()?))
 }
 
+/// The instance of whose slot or part this is the sort key.
+pub(crate) fn instance_of(sort: &str) -> Option<Id> {
+    Id::parse(sort.strip_prefix("slot/")?.split('/').next()?)
+}
+
 /// Attributes of a prepare record.
 pub(crate) mod prepare {
     /// The run that put it.
     pub(crate) const BY: &str = "by";
+    /// The service that coordinates the transaction.
+    pub(crate) const SERVICE: &str = "service";
     /// The items it would change: table, key and, unless it would delete, value.
     pub(crate) const WRITES: &str = "writes";
     /// The items it only read: table and key.
@@ -206,9 +241,19 @@ pub(crate) fn mark(mark: Id) -> String {
     format!("{}{mark}", item::MARK)
 }
 
-/// The mark an attribute holds, if it is one.
+/// The attribute that holds the tombstone of another service's transaction.
+pub(crate) fn foreign_mark(txn: Id) -> String {
+    format!("{}{txn}", item::FOREIGN_MARK)
+}
+
+/// The mark an attribute holds, if it is one of this service's own.
 pub(crate) fn parse_mark(attribute: &str) -> Option<Id> {
     Id::parse(attribute.strip_prefix(item::MARK)?)
+}
+
+/// The transaction of another service whose tombstone an attribute holds, if it is one.
+pub(crate) fn parse_foreign_mark(attribute: &str) -> Option<Id> {
+    Id::parse(attribute.strip_prefix(item::FOREIGN_MARK)?)
 }
 
 /// The due shards of unfinished roots.
@@ -219,6 +264,26 @@ pub(crate) fn intent_shards() -> impl Iterator<Item = String> {
 /// The due shard of one root's intent, or of the decision that stands for it.
 pub(crate) fn intent_shard(request_key: &str) -> String {
     format!("intent/{}", shard(request_key))
+}
+
+/// The due shards of parked roots.
+pub(crate) fn parked_shards() -> impl Iterator<Item = String> {
+    (0..SHARDS).map(|shard| format!("parked/{shard}"))
+}
+
+/// The due shard of a parked root.
+pub(crate) fn parked_shard(request_key: &str) -> String {
+    format!("parked/{}", shard(request_key))
+}
+
+/// The due shards of what goes once the horizon is above its order.
+pub(crate) fn garbage_shards() -> impl Iterator<Item = String> {
+    (0..SHARDS).map(|shard| format!("garbage/{shard}"))
+}
+
+/// The due shard of what goes, by a key of its own.
+pub(crate) fn garbage_shard(key: &str) -> String {
+    format!("garbage/{}", shard(key))
 }
 
 /// The due shards of locked items.
@@ -240,6 +305,26 @@ const SHARDS: u8 = 4;
 /// The request key of a root that a `send` began: outside keys cannot begin with `~`.
 pub(crate) fn sent_key(callee: Id) -> String {
     format!("~{callee}")
+}
+
+/// The instance that a sent or called root is, if `request_key` is of one.
+pub(crate) fn parse_sent_key(request_key: &str) -> Option<Id> {
+    Id::parse(request_key.strip_prefix('~')?)
+}
+
+/// What the service knows of itself: one row.
+pub(crate) fn service_row() -> Key {
+    Key::new("service", "horizon")
+}
+
+/// The table and the key of the item to which the older row at `key` belongs.
+pub(crate) fn parse_older(key: &Key) -> Option<(&str, &str)> {
+    key.partition.strip_prefix("older/")?.split_once(SEPARATOR)
+}
+
+/// The transaction to which the prepare record at `key` belongs.
+pub(crate) fn parse_prepare(key: &Key) -> Option<Id> {
+    Id::parse(key.partition.strip_prefix("prepare/")?.split_once('/')?.0)
 }
 
 /// The table and the key of the item whose head stands at `key`.

@@ -14,7 +14,8 @@
 //! **Settle**: one update, *if* this very try holds the item, *then* change the value if the decision
 //! says so, take the lock away, and leave the number of the try as the transaction's mark: the
 //! **tombstone**. Anyone may settle who knows the decision; all that try write the same. One mark
-//! serves all tries of a transaction, since a try only begins when the one before is decided.
+//! serves all tries of a transaction, since a try only begins when the one before is decided. That of
+//! another service's transaction names the service, and stands behind no fence ([`prune`](super::prune)).
 //!
 //! **Take** and **release** (instance): the lock's mark is that of the step that takes it, so a late
 //! delivery cannot take it again; it is given back *if* that same step's lock stands. An instance that
@@ -27,11 +28,12 @@ use crate::id::Id;
 use crate::protocol::daal::{
     self, Change, Cleared, Item, Obstacle, Refusal, absent_or, not_in_older_rows,
 };
-use crate::protocol::layout::{self, item, lock as field};
+use crate::protocol::layout::{self, item, lock as field, tombstone};
 use crate::protocol::turn;
 use crate::protocol::txn::{Fate, Txn};
 use crate::store::{
-    Compare, Condition, DUE_ORDER, DUE_SHARD, DueQuery, Row, Store, StoreError, Update, Updated,
+    Compare, Condition, DUE_ORDER, DUE_SHARD, DueQuery, Field, Row, Store, StoreError, Update,
+    Updated,
 };
 use crate::value::Value;
 use crate::weakness::{self, Weakness};
@@ -138,21 +140,73 @@ impl Holder {
     }
 }
 
+/// What a settled item keeps of a transaction: the last try that was settled there.
+struct Tombstone<'a> {
+    mark: String,
+    txn: &'a Txn,
+    is_foreign: bool,
+}
+
+impl<'a> Tombstone<'a> {
+    fn of(item: &Item<'_>, txn: &'a Txn) -> Self {
+        let is_foreign = txn.service != item.service;
+        let mark = if is_foreign { layout::foreign_mark(txn.id) } else { layout::mark(txn.id) };
+        Self { mark, txn, is_foreign }
+    }
+
+    fn value(&self) -> Value {
+        if !self.is_foreign {
+            return self.txn.retry.into();
+        }
+        Value::map([
+            (tombstone::RETRY, Value::from(self.txn.retry)),
+            (tombstone::SERVICE, Value::from(&*self.txn.service)),
+        ])
+    }
+
+    /// Whether neither this try nor a later one was settled.
+    fn is_below(&self) -> Condition {
+        let mut field = Field::attribute(&*self.mark);
+        if self.is_foreign {
+            field.0.push(tombstone::RETRY.to_owned());
+        }
+        let before = Condition::Compares(field, Compare::Less, self.txn.retry.into());
+        Condition::Any(vec![Condition::absent(&*self.mark), before])
+    }
+
+    /// The same of what was found under its name.
+    fn is_decided(&self, found: Option<&Value>) -> bool {
+        let retry = match found {
+            Some(Value::Map(_)) => found.and_then(|value| value.field(tombstone::RETRY)),
+            found => found,
+        };
+        let last = retry.and_then(Value::as_int);
+        last.is_some_and(|last| last >= i128::from(self.txn.retry))
+    }
+
+    /// Whether no fence is meant for the transaction.
+    fn is_not_fenced(&self) -> Condition {
+        if self.is_foreign {
+            return Condition::always();
+        }
+        absent_or(item::FENCE, Compare::LessOrEqual, self.txn.id.epoch())
+    }
+}
+
 /// Locks an item for a try of a transaction and returns its value.
 pub(crate) async fn acquire(item: &Item<'_>, txn: &Txn, now: u64) -> Result<Acquired, Refusal> {
     let holder = Holder::Txn(txn.clone());
-    let mark = layout::mark(txn.id);
+    let tombstone = Tombstone::of(item, txn);
     let mut searched = None;
     loop {
         if weakness::is(Weakness::NoLocks) {
             let row = daal::read(item.store, item.table, item.key).await?;
             return Ok(Acquired::Held { value: daal::value_of(row), since: now, first: true });
         }
-        let decided = Condition::compares(&*mark, Compare::Less, txn.retry);
         let mut when = vec![
             free(),
-            Condition::Any(vec![Condition::absent(&*mark), decided]),
-            absent_or(item::FENCE, Compare::LessOrEqual, txn.id.epoch()),
+            tombstone.is_below(),
+            tombstone.is_not_fenced(),
             not_in_older_rows(txn.id.epoch(), searched),
             turn::is_no_others(txn.id, now),
         ];
@@ -166,7 +220,7 @@ pub(crate) async fn acquire(item: &Item<'_>, txn: &Txn, now: u64) -> Result<Acqu
             }
             Updated::Refused(row) => row.unwrap_or_default(),
         };
-        if is_decided(row.get(&mark), txn.retry) {
+        if tombstone.is_decided(row.get(&tombstone.mark)) {
             return Ok(Acquired::Decided);
         }
         match Lock::of(&row)? {
@@ -179,11 +233,14 @@ pub(crate) async fn acquire(item: &Item<'_>, txn: &Txn, now: u64) -> Result<Acqu
         if turn::is_anothers(&row, txn.id, now) {
             return Ok(Acquired::NotYet);
         }
-        match item.obstacle(&row, txn.id, searched) {
-            Obstacle::Fenced => return Err(Refusal::Fenced),
-            Obstacle::Older(generation) if row.get(&mark).is_none() => {
-                let found = item.find_in_older_rows(txn.id, searched).await?;
-                if is_decided(found.as_ref(), txn.retry) {
+        if !tombstone.is_foreign && item.is_fenced(&row, txn.id.epoch()) {
+            return Err(Refusal::Fenced);
+        }
+        match item.obstacle(&row, txn.id.epoch(), searched) {
+            Obstacle::Older(generation) if row.get(&tombstone.mark).is_none() => {
+                let (name, epoch) = (&*tombstone.mark, txn.id.epoch());
+                let found = item.find_in_older_rows(name, epoch, searched).await?;
+                if tombstone.is_decided(found.as_ref()) {
                     return Ok(Acquired::Decided);
                 }
                 searched = Some(generation);
@@ -194,28 +251,24 @@ pub(crate) async fn acquire(item: &Item<'_>, txn: &Txn, now: u64) -> Result<Acqu
     }
 }
 
-/// Whether a tombstone says that this try, or a later one, was decided.
-fn is_decided(tombstone: Option<&Value>, retry: u32) -> bool {
-    tombstone.and_then(Value::as_int).is_some_and(|last| last >= i128::from(retry))
-}
-
 /// Does with an item what the decision says, if this try of the transaction still holds it.
 pub(crate) async fn settle(item: &Item<'_>, txn: &Txn, fate: &Fate) -> Result<(), StoreError> {
     let holder = Holder::Txn(txn.clone());
-    let mark = layout::mark(txn.id);
+    let tombstone = Tombstone::of(item, txn);
+    let mark = &tombstone.mark;
     let mut marked_before = false;
     loop {
-        let tombstone = match marked_before {
-            true => Condition::exists(&*mark),
-            false => Condition::absent(&*mark),
+        let is_marked = match marked_before {
+            true => Condition::exists(mark),
+            false => Condition::absent(mark),
         };
-        let mut when = vec![held_by(&holder), tombstone, item.has_room()];
+        let mut when = vec![held_by(&holder), is_marked, item.has_room(0)];
         if weakness::is(Weakness::NoLocks) {
             when.remove(0);
         } else if weakness::is(Weakness::SettleUnlocked) {
             when.truncate(0);
         }
-        let update = freeing(when).set(&*mark, txn.retry);
+        let update = freeing(when).set(mark, tombstone.value());
         let update = update.add(item::MARKS, i64::from(!marked_before));
         let update = match fate {
             Fate::Write(Some(value)) => Change::Put(value.clone()).onto(update),
@@ -230,9 +283,9 @@ pub(crate) async fn settle(item: &Item<'_>, txn: &Txn, fate: &Fate) -> Result<()
             return Ok(());
         }
         if item.is_full(&row) {
-            item.spill(&row).await?;
+            item.make_room(&row).await?;
         }
-        marked_before = row.get(&mark).is_some();
+        marked_before = row.get(mark).is_some();
     }
 }
 
@@ -252,7 +305,7 @@ pub(crate) async fn take(item: &Item<'_>, hold: &Hold, now: u64) -> Result<Taken
     let mark = layout::mark(hold.step);
     let mut searched = None;
     loop {
-        let mut when = item.may_mark(hold.step, searched);
+        let mut when = item.may_mark(hold.step, searched, 0);
         when.push(free());
         let update = locking(item, when, &holder, now).set(&*mark, true).add(item::MARKS, 1);
         let row = match item.send(&update).await? {
@@ -264,7 +317,8 @@ pub(crate) async fn take(item: &Item<'_>, hold: &Hold, now: u64) -> Result<Taken
                 return Ok(Taken::Mine(daal::value_of(row)));
             }
             Ok(Cleared::Marked(_)) => return Ok(Taken::Declined),
-            Ok(_) => {}
+            Ok(Cleared::Prunable) => item.make_room(&row).await?,
+            Ok(Cleared::Nothing | Cleared::Searched | Cleared::Spilled) => {}
             Err(Refusal::Locked(lock)) if lock.holder.age() == hold.instance => {
                 return Ok(Taken::Mine(daal::value_of(row)));
             }
@@ -303,7 +357,7 @@ pub(crate) struct Standing {
 pub(crate) async fn standing(store: &dyn Store) -> Result<Vec<Standing>, StoreError> {
     let mut found = Vec::new();
     for shard in layout::lock_shards() {
-        let mut query = DueQuery { shard, limit: PAGE, after: None };
+        let mut query = DueQuery { shard, up_to: u64::MAX, limit: PAGE, after: None };
         loop {
             let page = store.due(&query).await?;
             for (key, row) in page.rows {

@@ -6,17 +6,20 @@
 //! coordinator's decision lists the records that count; a record it does not list is void.
 //!
 //! A crash before the row leaves locks, which are settled as the coordinator decides. After it, the
-//! locks say the same, and the row tells what a commit writes. The row itself changes nothing.
+//! locks say the same, and the row tells what a commit writes. The row itself changes nothing. It is in the
+//! garbage from the beginning: the collector asks the coordinator how far that is swept.
 
 use std::collections::BTreeMap;
 
 use futures_util::future::try_join_all;
 
-use crate::id::Id;
+use crate::id::{Epoch, Id};
 use crate::protocol::intent::Intent;
 use crate::protocol::layout::{self, prepare as attr};
 use crate::protocol::txn::{ItemKey, Txn, item_key, named, read_write, written};
-use crate::store::{Condition, Query, Result, Row, Store, StoreError, Update, Updated};
+use crate::store::{
+    Condition, DUE_ORDER, DUE_SHARD, Key, Query, Result, Row, Store, StoreError, Update, Updated,
+};
 use crate::value::Value;
 
 /// What one callee would do.
@@ -25,31 +28,35 @@ pub(crate) struct Prepare {
     /// The callee, as its caller names it.
     pub(crate) instance: Id,
     pub(crate) by: String,
+    /// When it was prepared: the garbage collector looks at it once its horizon is above that.
+    pub(crate) at: Epoch,
+    /// The service that coordinates the transaction.
+    pub(crate) service: String,
     pub(crate) writes: BTreeMap<ItemKey, Option<Value>>,
     pub(crate) reads: Vec<ItemKey>,
     pub(crate) sends: Vec<Intent>,
     pub(crate) result: Value,
 }
 
-/// Puts the record, unless there is one; returns the result that stands.
-pub(crate) async fn put(store: &dyn Store, txn: &Txn, prepare: &Prepare) -> Result<Value> {
+/// Puts the record, unless there is one; returns the result that stands, if the transaction does.
+pub(crate) async fn put(store: &dyn Store, txn: &Txn, prepare: &Prepare) -> Result<Option<Value>> {
     let key = layout::prepare_row(txn.id, txn.retry, prepare.instance);
-    match store.update(&key, &prepare.update()).await? {
-        Updated::Applied(_) => Ok(prepare.result.clone()),
+    match store.update(&key, &prepare.update(&key)).await? {
+        Updated::Applied(_) => Ok(Some(prepare.result.clone())),
         Updated::Refused(row) => {
-            let row = row.unwrap_or_default();
-            Ok(Prepare::read(prepare.instance, &row)?.result)
+            let standing = Prepare::read(prepare.instance, &row.unwrap_or_default())?;
+            Ok(standing.map(|record| record.result))
         }
     }
 }
 
-/// The records of these callees, in this order.
+/// The records of these callees, in this order, as far as the transaction stands.
 pub(crate) async fn find(store: &dyn Store, txn: &Txn, callees: &[Id]) -> Result<Vec<Prepare>> {
     let find = callees.iter().map(async |callee| {
         let row = store.get(&layout::prepare_row(txn.id, txn.retry, *callee)).await?;
         Prepare::read(*callee, &row.unwrap_or_default())
     });
-    try_join_all(find).await
+    Ok(try_join_all(find).await?.into_iter().flatten().collect())
 }
 
 /// All records of one try of a transaction.
@@ -66,7 +73,7 @@ pub(crate) async fn all(store: &dyn Store, txn: &Txn) -> Result<Vec<Prepare>> {
         let page = store.query(&query).await?;
         for (key, row) in &page.rows {
             let instance = Id::parse(&key.sort).ok_or_else(|| corrupt(&key.sort))?;
-            records.push(Prepare::read(instance, row)?);
+            records.extend(Prepare::read(instance, row)?);
         }
         match page.next {
             Some(next) => query.after = Some(next),
@@ -76,18 +83,30 @@ pub(crate) async fn all(store: &dyn Store, txn: &Txn) -> Result<Vec<Prepare>> {
 }
 
 impl Prepare {
-    fn update(&self) -> Update {
+    /// The items it concerns.
+    pub(crate) fn items(&self) -> impl Iterator<Item = &ItemKey> {
+        self.writes.keys().chain(&self.reads)
+    }
+
+    fn update(&self, key: &Key) -> Update {
         let sends = self.sends.iter().map(Intent::to_value).collect();
         let reads = self.reads.iter().map(|item| Value::map(named(item))).collect();
         Update::when(Condition::absent(attr::BY))
             .set(attr::BY, &*self.by)
+            .set(attr::SERVICE, &*self.service)
+            .set(DUE_SHARD, layout::garbage_shard(&key.partition))
+            .set(DUE_ORDER, self.at)
             .set(attr::WRITES, Value::List(self.writes.iter().map(written).collect()))
             .set(attr::READS, Value::List(reads))
             .set(attr::SENDS, Value::List(sends))
             .set(attr::RESULT, self.result.clone())
     }
 
-    fn read(instance: Id, row: &Row) -> Result<Self> {
+    /// The record in a row; none if it was collected.
+    pub(crate) fn read(instance: Id, row: &Row) -> Result<Option<Self>> {
+        if row.get(attr::BY).is_some() && row.get(attr::WRITES).is_none() {
+            return Ok(None);
+        }
         let list = |name| match row.get(name) {
             Some(Value::List(list)) => Some(list.iter()),
             _ => None,
@@ -97,13 +116,15 @@ impl Prepare {
             Some(Self {
                 instance,
                 by: row.text(attr::BY)?.to_owned(),
+                at: row.int(DUE_ORDER).and_then(|at| Epoch::try_from(at).ok())?,
+                service: row.text(attr::SERVICE)?.to_owned(),
                 writes: list(attr::WRITES)?.map(read_write).collect::<Option<_>>()?,
                 reads: list(attr::READS)?.map(item_key).collect::<Option<_>>()?,
                 sends: sends.collect::<Option<_>>()?,
                 result: row.get(attr::RESULT)?.clone(),
             })
         };
-        read().ok_or_else(|| corrupt(&instance.to_string()))
+        read().map(Some).ok_or_else(|| corrupt(&instance.to_string()))
     }
 }
 

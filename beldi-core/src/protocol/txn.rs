@@ -40,7 +40,7 @@ use std::collections::BTreeMap;
 
 use futures_util::future::BoxFuture;
 
-use crate::id::Id;
+use crate::id::{Epoch, Id};
 use crate::protocol::daal;
 use crate::protocol::intent::{self, Intent};
 use crate::protocol::journal::{self, Entry};
@@ -109,6 +109,8 @@ pub(crate) struct Decision {
     pub(crate) commit: bool,
     /// The run that decided.
     pub(crate) by: String,
+    /// Of an abort, since its root may never be registered: until when it is kept at least.
+    pub(crate) until: Option<Epoch>,
     pub(crate) writes: BTreeMap<ItemKey, Option<Value>>,
     pub(crate) reads: Vec<ItemKey>,
     pub(crate) sends: Vec<Intent>,
@@ -127,6 +129,13 @@ pub(crate) struct Prepared {
     pub(crate) instance: Id,
     /// Whether it counts, that is, was not taken back by a nested transaction.
     pub(crate) commit: bool,
+}
+
+/// Who aborts, and until when the decision is kept at least, in milliseconds since 1970.
+#[derive(Clone, Debug)]
+pub(crate) struct Abort {
+    pub(crate) by: String,
+    pub(crate) until: Epoch,
 }
 
 /// The transactional step and what came of it.
@@ -157,14 +166,14 @@ pub(crate) async fn decide(store: &dyn Store, root: &str, decision: &Decision) -
     Ok(if is_mine { Put::Mine } else { Put::Theirs(Box::new(theirs)) })
 }
 
-/// The decision on a try, if there is one; with `abort`, the name of who wants to know, there is.
+/// The decision on a try, if there is one; with `abort` there is.
 pub(crate) async fn find(
     store: &dyn Store,
     txn: &Txn,
-    abort: Option<&str>,
+    abort: Option<Abort>,
 ) -> Result<Option<Decision>> {
-    if let Some(by) = abort {
-        let abort = Decision::abort(txn, by);
+    if let Some(abort) = abort {
+        let abort = Decision::abort(txn, abort);
         return Ok(Some(match decide(store, &txn.root, &abort).await? {
             Put::Mine => abort,
             Put::Theirs(decision) => *decision,
@@ -202,12 +211,13 @@ pub(crate) async fn current(
 
 impl Decision {
     /// The decision that a try is to be repeated.
-    pub(crate) fn abort(txn: &Txn, by: &str) -> Self {
+    pub(crate) fn abort(txn: &Txn, abort: Abort) -> Self {
         Self {
             txn: txn.id,
             retry: txn.retry,
             commit: false,
-            by: by.to_owned(),
+            by: abort.by,
+            until: Some(abort.until),
             writes: BTreeMap::new(),
             reads: Vec::new(),
             sends: Vec::new(),
@@ -258,6 +268,9 @@ impl Decision {
                 .set(attr::CODE, intent::code_text(*code))
                 .set(attr::ENTRY, journal::encode_entry(entry)?);
         }
+        if let Some(until) = self.until {
+            update = update.set(DUE_SHARD, layout::garbage_shard(root)).set(DUE_ORDER, until);
+        }
         if let Some(intent) = &self.root {
             update = update
                 .set(attr::ROOT, intent.to_value())
@@ -295,7 +308,8 @@ impl Decision {
             txn: Id::parse(row.text(attr::TXN)?)?,
             retry,
             commit: row.text(attr::OUTCOME)? == COMMIT,
-            by: row.text(attr::BY)?.to_owned(),
+            by: row.text(attr::BY).unwrap_or_default().to_owned(),
+            until: None,
             writes: list(attr::WRITES).iter().map(read_write).collect::<Option<_>>()?,
             reads: list(attr::READS).iter().map(item_key).collect::<Option<_>>()?,
             sends: list(attr::SENDS)

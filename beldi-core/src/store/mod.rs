@@ -15,6 +15,7 @@ mod update;
 use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::Arc;
+use std::time::Duration;
 
 use futures_util::future::BoxFuture;
 
@@ -41,6 +42,10 @@ pub const MAX_PAGE: usize = 1024 * 1024;
 pub const DUE_SHARD: &str = "due";
 /// The attribute that orders a row in its due shard, a whole number. See [`DueQuery`].
 pub const DUE_ORDER: &str = "ord";
+
+/// The attribute after which a row may vanish, in whole seconds since 1970, where the store itself
+/// removes such rows. See [`Store::expires`].
+pub const EXPIRES: &str = "ttl";
 
 /// The address of a row.
 ///
@@ -206,7 +211,8 @@ pub struct Page {
 /// let later = Update::when(Condition::always()).set(DUE_SHARD, "mails").set(DUE_ORDER, 1_767_225_600);
 /// store.update(&Key::new("guests", "ann"), &later).await?;
 ///
-/// let due = DueQuery { shard: "mails".into(), limit: 100, after: None };
+/// let now = 1_767_312_000;
+/// let due = DueQuery { shard: "mails".into(), up_to: now, limit: 100, after: None };
 /// assert_eq!(store.due(&due).await?.rows[0].0, Key::new("guests", "ann"));
 /// # Ok::<(), beldi::store::StoreError>(()) }).unwrap();
 /// ```
@@ -214,6 +220,8 @@ pub struct Page {
 pub struct DueQuery {
     /// The shard, as in the rows' [`DUE_SHARD`].
     pub shard: String,
+    /// Only rows whose [`DUE_ORDER`] is not above this; [`u64::MAX`] for all.
+    pub up_to: u64,
     /// At most so many rows a page (0 counts as 1).
     pub limit: usize,
     /// Go on behind this place (the `next` of the page before).
@@ -368,6 +376,18 @@ pub trait Store: Send + Sync + 'static {
     fn is_exclusive(&self) -> bool {
         false
     }
+
+    /// How far [`due`](Store::due) may lag behind the rows. The garbage collector waits that long
+    /// before it believes that no root is unfinished. Zero unless overridden.
+    fn due_lag(&self) -> Duration {
+        Duration::ZERO
+    }
+
+    /// Whether the store removes a row by itself, some time after its [`EXPIRES`] has passed. `false`
+    /// unless overridden: then the garbage collector does it.
+    fn expires(&self) -> bool {
+        false
+    }
 }
 
 impl<S: Store + ?Sized> Store for Arc<S> {
@@ -393,5 +413,13 @@ impl<S: Store + ?Sized> Store for Arc<S> {
 
     fn is_exclusive(&self) -> bool {
         (**self).is_exclusive()
+    }
+
+    fn due_lag(&self) -> Duration {
+        (**self).due_lag()
+    }
+
+    fn expires(&self) -> bool {
+        (**self).expires()
     }
 }

@@ -28,12 +28,18 @@ impl Query {
 
 impl DueQuery {
     /// The places from which the page is taken.
+    ///
+    /// `after` may lie anywhere; a range that would end before it starts is empty.
     pub(super) fn range(&self) -> Range<Place> {
+        let high = match self.up_to.checked_add(1) {
+            Some(order) => (self.shard.clone(), order, Key::new("", "")),
+            None => (behind(&self.shard), 0, Key::new("", "")),
+        };
         let (order, key) = match &self.after {
             Some((order, key)) => (*order, Key::new(&*key.partition, behind(&key.sort))),
             None => (0, Key::new("", "")),
         };
-        (self.shard.clone(), order, key)..(behind(&self.shard), 0, Key::new("", ""))
+        (self.shard.clone(), order, key).min(high.clone())..high
     }
 }
 

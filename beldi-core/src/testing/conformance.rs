@@ -90,6 +90,7 @@ fn checks<S: Store>() -> Vec<Check<S>> {
         queries::read_large_partitions,
         due::rows_enter_move_and_leave,
         due::orders_by_number,
+        due::ends_where_it_is_told,
         due::keeps_shards_apart,
         due::pages_without_gaps,
         due::cuts_pages_by_size,

@@ -384,6 +384,14 @@ impl Store for FaultyStore {
     fn is_exclusive(&self) -> bool {
         self.inner.is_exclusive()
     }
+
+    fn due_lag(&self) -> Duration {
+        self.inner.due_lag()
+    }
+
+    fn expires(&self) -> bool {
+        self.inner.expires()
+    }
 }
 
 impl fmt::Debug for FaultyStore {

@@ -14,13 +14,15 @@ use serde::de::DeserializeOwned;
 use super::{FaultyStore, VirtualOutside};
 use crate::api::{App, Call, Key, KeyFor, Ssf, Table, decode};
 use crate::collector;
+use crate::collector::garbage::{self, Collected};
 use crate::collector::intent::{Leases, find};
 use crate::engine::{Parts, Service};
 use crate::error::{Error, Result};
 use crate::host;
 use crate::id::Id;
 use crate::outside::Outside;
-use crate::protocol::daal::{self, Change, Item};
+use crate::protocol::daal::{self, Change, Item, Written};
+use crate::protocol::horizon::Horizons;
 use crate::store::MemoryStore;
 
 /// An app, a store in memory and a host that can die.
@@ -238,10 +240,14 @@ impl World {
         let key = crate::api::encode_key(key);
         let (store, outside) = (&*self.rows, &*self.outside);
         let (table, capacity) = (table.name(), u32::MAX);
-        let item = Item { store, outside, table, key: &key, capacity, own_lock: None };
-        let mark = Id::root(0, "world", &key);
+        let (service, horizons) = (&*self.parts.name, &Horizons::default());
+        let key = &*key;
+        let own_lock = None;
+        let item = Item { store, outside, service, horizons, table, key, capacity, own_lock };
+        let mark = Id::root(0, "world", key);
         let written = daal::write(&item, mark, Change::Put(value), None).now_or_never();
-        assert!(matches!(written, Some(Ok(true))), "a row of a world is put once");
+        let is_new = matches!(written, Some(Ok(Written { outcome: true, .. })));
+        assert!(is_new, "a row of a world is put once");
         self
     }
 
@@ -297,10 +303,8 @@ impl World {
     ///
     /// The store's, if it gives up.
     pub async fn settle(&self) -> Result<()> {
-        let services: Vec<_> =
-            [&self.service].into_iter().chain(self.others.iter().map(|o| &o.service)).collect();
         loop {
-            let looks = join_all(services.iter().map(|service| look(service))).await;
+            let looks = join_all(self.services().map(look)).await;
             let looks = looks.into_iter().collect::<Result<Vec<_>>>()?;
             if looks.iter().any(|look| look.began) {
                 continue;
@@ -313,6 +317,54 @@ impl World {
                 None => return Ok(()),
             }
         }
+    }
+
+    /// Runs the garbage collectors of all services until nothing is left that they may take away.
+    /// See [`Host::collect_garbage`](crate::Host::collect_garbage).
+    ///
+    /// ```
+    /// use std::time::Duration;
+    ///
+    /// use beldi::testing::{World, in_virtual_time};
+    /// use beldi::{App, Limits, Table};
+    ///
+    /// const ROOMS: Table<str, u32> = Table::new("rooms");
+    ///
+    /// #[beldi::ssf]
+    /// async fn open_rooms(free: u32) {
+    ///     ROOMS.put("ritz", &free).await;
+    /// }
+    ///
+    /// in_virtual_time(async {
+    ///     let world = World::new(App::new("travel").ssf(open_rooms));
+    ///     world.call(open_rooms(2)).await.unwrap();
+    ///     world.settle().await.unwrap();
+    ///     assert_eq!(world.collect_garbage().await.unwrap().roots, 0);
+    ///     tokio::time::sleep(2 * Limits::default().lag).await;
+    ///     assert_eq!(world.collect_garbage().await.unwrap().roots, 1);
+    /// });
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// The store's, if it gives up.
+    pub async fn collect_garbage(&self) -> Result<Collected> {
+        let mut total = Collected::default();
+        for service in self.services() {
+            loop {
+                let collected = garbage::collect(service).await?;
+                let is_complete = collected.is_complete;
+                total = total.plus(collected);
+                if is_complete {
+                    break;
+                }
+            }
+        }
+        Ok(total)
+    }
+
+    fn services(&self) -> impl Iterator<Item = &Arc<Service>> {
+        std::iter::once(&self.service).chain(self.others.iter().map(|other| &other.service))
     }
 
     /// How far the instance with this key is.

@@ -132,8 +132,10 @@ impl Step {
             sends: staged.sends,
             prepared: staged.prepared,
             step: Some(Decided { instance: self.instance.id, code: self.instance.code, entry }),
+            until: None,
             root: attempt.registration_to_carry(),
         };
+        let carried = decision.root.as_ref().map(|root| root.epoch);
         small_enough(&decision)?;
         if decision.root.is_some() {
             attempt.asks_for_registration();
@@ -144,7 +146,10 @@ impl Step {
         match txn::decide(&attempt.service.store, &transaction.txn.root, &decision).await? {
             Put::Mine => {
                 attempt.decided(decision);
-                Ok(result)
+                match carried {
+                    Some(epoch) if !attempt.service.is_secure(epoch).await? => Err(Stop::Adopt),
+                    _ => Ok(result),
+                }
             }
             Put::Theirs(theirs) => Err(attempt.lost(transaction, &theirs)),
         }
@@ -209,7 +214,7 @@ impl Attempt {
             let nothing = Outcome::default();
             self.service.settle_all(txn, &nothing, transaction.touched()).await?;
         }
-        let abort = Decision::abort(txn, &self.by);
+        let abort = Decision::abort(txn, self.service.abort_by(self.by.clone()));
         let decision = match txn::decide(&self.service.store, &txn.root, &abort).await? {
             Put::Mine => abort,
             Put::Theirs(theirs) => *theirs,

@@ -24,7 +24,7 @@ impl<S: Store> Bed<S> {
     /// Order and sort key of all rows in the shard. Their order in a page is checked; rows of the
     /// same order may stand in any.
     async fn due(&self, shard: &str, limit: usize) -> Vec<(i128, String)> {
-        let mut query = DueQuery { shard: shard.to_owned(), limit, after: None };
+        let mut query = DueQuery { shard: shard.to_owned(), up_to: u64::MAX, limit, after: None };
         let mut found = Vec::new();
         loop {
             let page = self.due_page(&query).await;
@@ -92,6 +92,21 @@ pub(super) async fn orders_by_number<S: Store>(bed: &Bed<S>) {
     bed.expect_due(bed.partition, 3, &expected).await;
 }
 
+pub(super) async fn ends_where_it_is_told<S: Store>(bed: &Bed<S>) {
+    let orders = [3, 5, 5, 8, u64::MAX];
+    for (nth, order) in orders.into_iter().enumerate() {
+        bed.put_due(&format!("row {nth}"), bed.partition, order).await;
+    }
+    let all: Vec<_> =
+        orders.into_iter().zip(["row 0", "row 1", "row 2", "row 3", "row 4"]).collect();
+    bed.expect_due(bed.partition, 10, &all).await;
+    for (up_to, rows) in [(2, 0), (3, 1), (4, 1), (5, 3), (u64::MAX - 1, 4), (u64::MAX, 5)] {
+        let shard = bed.partition.to_owned();
+        let query = DueQuery { shard, up_to, limit: 10, after: None };
+        assert_eq!(bed.due_page(&query).await.rows.len(), rows, "orders up to {up_to}");
+    }
+}
+
 pub(super) async fn keeps_shards_apart<S: Store>(bed: &Bed<S>) {
     let shards = ["", "\0", "!", "\u{10ffff}"].map(|ending| format!("{}{ending}", bed.partition));
     for (order, shard) in (0..).zip(&shards) {
@@ -128,7 +143,8 @@ pub(super) async fn cuts_pages_by_size<S: Store>(bed: &Bed<S>) {
         expected.push((order, sort));
     }
     bed.expect_due(bed.partition, 100, &expected).await;
-    let query = DueQuery { shard: bed.partition.to_owned(), limit: 100, after: None };
+    let query =
+        DueQuery { shard: bed.partition.to_owned(), up_to: u64::MAX, limit: 100, after: None };
     let page = bed.due_page(&query).await;
     let bytes: usize = page.rows.iter().map(|(_, row)| row.size()).sum();
     assert!(page.next.is_some() && bytes < MAX_PAGE + MAX_ROW, "{bytes} bytes in a page");
