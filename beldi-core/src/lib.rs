@@ -43,7 +43,7 @@ pub use api::{
     Txn, Unlock, Update, Uuid, When, WriteWhen, effect, field, join, join_all, now, random, txn,
     uuid,
 };
-pub use collector::garbage::{Collected, HeldBack};
+pub use collector::{Collected, HeldBack};
 pub use error::{Error, Reason, Result};
 pub use host::{Host, HostCall, HostSend, InstanceState, InstanceStatus, LockStatus};
 pub use limits::{Limits, MAX_CALL_DEPTH, MAX_REQUEST_KEY, MAX_UPDATE_RESULT, MAX_VALUE};

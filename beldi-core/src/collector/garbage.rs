@@ -217,7 +217,7 @@ impl Run<'_> {
             }
             Garbage::Remains(intent) => went.tombstones += self.remove(&intent).await?,
             Garbage::Abort { root, key } => {
-                went.decisions += self.remove_abort(&root, &key).await?
+                went.decisions += self.remove_abort(&root, &key).await?;
             }
             Garbage::Older { key, row } => {
                 let Some((table, name)) = layout::parse_older(&key) else { return Ok(went) };

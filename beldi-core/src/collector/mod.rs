@@ -4,3 +4,5 @@
 pub(crate) mod garbage;
 pub(crate) mod intent;
 pub(crate) mod lock;
+
+pub use garbage::{Collected, HeldBack};

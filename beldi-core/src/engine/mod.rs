@@ -22,6 +22,7 @@ mod run;
 mod scope;
 mod secure;
 mod service;
+mod sizes;
 mod tasks;
 mod txn;
 mod what;

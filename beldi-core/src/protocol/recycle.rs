@@ -27,7 +27,7 @@
 //! **A prepare record** is emptied once the coordinator has told that its transaction is swept, and
 //! removed after the window.
 
-use crate::id::Epoch;
+use crate::id::{Epoch, Id};
 use crate::protocol::daal::{self, Item, absent_or};
 use crate::protocol::intent::{self, Intent};
 use crate::protocol::layout::{self, decision as decided, item as attr, prepare as prepared, slot};
@@ -169,13 +169,11 @@ pub(crate) async fn remove_root(
     let mut removed = 0;
     for (key, row) in contents(store, request_key).await? {
         // A new request under an old key may have begun: its rows are not meant.
-        let (epoch, same) = match row.text(decided::TXN) {
-            Some(txn) => (crate::id::Id::parse(txn).map(|txn| txn.epoch()), {
-                Condition::equals(decided::TXN, txn)
-            }),
-            None => (layout::instance_of(&key.sort).map(|id| id.epoch()), Condition::always()),
+        let (id, same) = match row.text(decided::TXN) {
+            Some(txn) => (Id::parse(txn), Condition::equals(decided::TXN, txn)),
+            None => (layout::instance_of(&key.sort), Condition::always()),
         };
-        if epoch.is_some_and(|epoch| epoch < horizon) {
+        if id.is_some_and(|id| id.epoch() < horizon) {
             removed += usize::from(store.delete(&key, &same).await?);
         }
     }

@@ -6,7 +6,8 @@ use futures_util::future::{join, try_join_all};
 
 use super::{Runs, Tenure, Transaction, Within};
 use crate::engine::locks::Met;
-use crate::engine::ops::{Changing, Write, bug, changed, small_enough};
+use crate::engine::ops::{Changing, Write, bug};
+use crate::engine::sizes::{changed, small_enough};
 use crate::engine::{Step, Stop};
 use crate::error::Reason;
 use crate::protocol::layout::item as attr;
