@@ -1,7 +1,9 @@
 //! Exactly once, whatever happens: each kind of operation alone, and in a tree of three SSFs with
-//! branches, disturbed at every store request, at every pair of them, and overtaken at every one.
+//! branches, disturbed at every store request, at every pair of them, and overtaken at every one;
+//! under random schedules also with garbage collectors that cannot wait.
 
 use std::fmt::Debug;
+use std::time::Duration;
 
 use beldi::testing::{World, explore};
 use beldi::{App, Limits, Table, When, field};
@@ -180,9 +182,9 @@ async fn confirm(hotel: String) {
     NOTES.put(&(hotel, 1), &"confirmed".to_owned()).await;
 }
 
-fn app() -> App {
+fn app(limits: Limits) -> App {
     App::new("test")
-        .limits(Limits { marks: 3, ..Limits::default() })
+        .limits(Limits { marks: 3, ..limits })
         .ssf(move_room)
         .ssf(put_blindly)
         .ssf(delete_after_get)
@@ -202,7 +204,17 @@ fn app() -> App {
 }
 
 fn world() -> World {
-    World::new(app())
+    world_with(Limits::default())
+}
+
+/// Everything goes as soon as it may, and long before a client has seen its reply.
+fn hurried_world() -> World {
+    let (lag, redelivery) = (Duration::from_millis(30), Duration::from_secs(4 * 3600));
+    world_with(Limits { lag, redelivery, ..Limits::default() }).collecting_garbage()
+}
+
+fn world_with(limits: Limits) -> World {
+    World::new(app(limits))
         .row(ROOMS, "ritz", &Room { free: 2 })
         .row(ROOMS, "empty", &Room { free: 0 })
         .row(COUNTS, "even", &4)
@@ -252,6 +264,7 @@ fn exactly_once<T: Debug + PartialEq>(run: impl AsyncFn(&World) -> T) {
     });
     println!("second: {second}");
     println!("{}", explore(0..seeds(), world, &run, same));
+    println!("collecting: {}", explore(0..3 * seeds(), hurried_world, &run, same));
 }
 
 #[test]

@@ -1,6 +1,8 @@
 //! Random programs as data, and the handlers that run them. Every list holds the ids of those who
 //! appended to it, so the order of versions can be read off a list.
 
+use std::time::Duration;
+
 use beldi::{App, Limits, Table};
 use fastrand::Rng;
 use serde::{Deserialize, Serialize};
@@ -188,10 +190,16 @@ fn appended(events: &[Event]) -> Vec<u32> {
 }
 
 /// A service whose heads are full soon.
-pub(super) fn app(seed: u64) -> App {
+pub(super) fn app(seed: u64, limits: Limits) -> App {
     let marks = 2 + u32::try_from(seed % 5).unwrap_or(0);
-    let limits = Limits { marks, ..Limits::default() };
+    let limits = Limits { marks, ..limits };
     App::new("lists").ssf(root).ssf(all).ssf(nested).ssf(snapshot).limits(limits)
+}
+
+/// So that garbage goes long before its time, often while the rest of its transaction is on its way.
+pub(super) fn hurried(seed: u64) -> Limits {
+    let (lag, redelivery) = (Duration::from_millis(5 + seed % 90), Duration::from_secs(4 * 3600));
+    Limits { lag, redelivery, ..Limits::default() }
 }
 
 /// What several clients do, side by side, each its roots one after the other.

@@ -123,7 +123,7 @@ impl Run<'_> {
 
     /// Takes away one page. All its roots are read first, for what they left at the same items.
     async fn take_away(&self, rows: Vec<(Key, Row)>) -> Result<Collected> {
-        let look = stream::iter(rows).map(|(key, row)| self.look(key, row));
+        let look = stream::iter(rows).map(|(key, _)| self.look(key));
         let found: Vec<Garbage> = look.buffer_unordered(AT_ONCE).try_collect().await?;
         let items: BTreeSet<_> = found.iter().flat_map(Garbage::items).cloned().collect();
         let tidy = stream::iter(items).map(|item| self.tidy(item));
@@ -134,23 +134,28 @@ impl Run<'_> {
         go.buffer_unordered(AT_ONCE).try_fold(removed, both).await
     }
 
-    /// Reads what is to be known of a row before it goes.
-    async fn look(&self, key: Key, row: Row) -> Result<Garbage> {
+    /// Reads what is to be known of a row before it goes. The index may be behind, or another
+    /// collector ahead: only the row itself tells whether it is garbage.
+    async fn look(&self, key: Key) -> Result<Garbage> {
         let store = &self.service.store;
+        let row = store.get(&key).await?.unwrap_or_default();
+        let is_garbage = |(shard, order): (&str, Epoch)| {
+            layout::is_garbage_shard(shard) && order < self.round.horizon
+        };
+        if !row.due().is_some_and(is_garbage) {
+            return Ok(Garbage::Nothing);
+        }
         if let Some(root) = layout::parse_root(&key) {
             if layout::parse_decision(&key.sort).is_some() {
                 return Ok(Garbage::Abort { root: root.to_owned(), key });
             }
-            // The index may be behind.
-            return Ok(match intent::read(store, root).await? {
-                Some(intent) if intent.is_collected() => Garbage::Remains(Box::new(intent)),
-                Some(intent) if matches!(intent.state, State::Done(_)) => {
-                    let contents = recycle::contents(store, root).await?;
-                    let items = recycle::items(&intent, &contents)?;
-                    Garbage::Root { intent: Box::new(intent), contents, items }
-                }
-                _ => Garbage::Nothing,
-            });
+            let intent = Box::new(Intent::read(root, &row)?);
+            if intent.is_collected() {
+                return Ok(Garbage::Remains(intent));
+            }
+            let contents = recycle::contents(store, root).await?;
+            let items = recycle::items(&intent, &contents)?;
+            return Ok(Garbage::Root { intent, contents, items });
         }
         if layout::parse_prepare(&key).is_some() {
             let id = crate::id::Id::parse(&key.sort);

@@ -286,6 +286,11 @@ pub(crate) fn garbage_shard(key: &str) -> String {
     format!("garbage/{}", shard(key))
 }
 
+/// Whether rows in this shard go once the horizon is above their order.
+pub(crate) fn is_garbage_shard(shard: &str) -> bool {
+    shard.starts_with("garbage/")
+}
+
 /// The due shards of locked items.
 pub(crate) fn lock_shards() -> impl Iterator<Item = String> {
     (0..SHARDS).map(|shard| format!("lock/{shard}"))

@@ -203,7 +203,8 @@ pub(crate) async fn remove_older(item: &Item<'_>, key: &Key, row: &Row) -> Resul
 /// many marks went.
 pub(crate) async fn tidy(item: &Item<'_>, row: Row, until: Epoch) -> Result<usize> {
     let (pruned, row) = item.prune(row).await?;
-    if is_bare(&row) && !row.0.is_empty() && row.due().is_none() {
+    let is_new = pruned > 0 || row.due().is_none();
+    if is_bare(&row) && !row.0.is_empty() && is_new {
         let update = Update::when(bare());
         let left = Tombstone { until, by_store: false };
         item.send(&left.onto(update, item.key)).await?;

@@ -1,6 +1,7 @@
 //! Random schedules from a seed: latencies, faults, crashes, two clients, a collector beside them.
 
 use std::collections::BTreeMap;
+use std::convert::Infallible;
 use std::fmt;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::sync::Arc;
@@ -117,6 +118,9 @@ async fn one<T>(
     tokio::time::sleep(Duration::from_secs(24 * 3600)).await;
     // A request that came late may have left work for the collectors of whoever is there then.
     while world.new_host().settle().await.is_err() {}
+    if world.collects() {
+        while world.new_host().collect_garbage().await.is_err() {}
+    }
     for outcome in outcomes {
         check(&world, outcome);
     }
@@ -134,10 +138,14 @@ async fn client<T>(world: &World, run: &impl AsyncFn(&World) -> T) -> T {
                     tokio::time::sleep(Duration::from_millis(7)).await;
                 }
             };
-            let outcome = match select(std::pin::pin!(run(&host)), std::pin::pin!(collector)).await
-            {
+            let collectors = async {
+                let ((), never): ((), Infallible) = join(collector, garbage_collector(&host)).await;
+                never
+            };
+            let (run, collectors) = (std::pin::pin!(run(&host)), std::pin::pin!(collectors));
+            let outcome = match select(run, collectors).await {
                 Either::Left((outcome, _)) => outcome,
-                Either::Right((never, _)) => never,
+                Either::Right((never, _)) => match never {},
             };
             while host.settle().await.is_err() {}
             outcome
@@ -147,6 +155,17 @@ async fn client<T>(world: &World, run: &impl AsyncFn(&World) -> T) -> T {
         {
             return outcome;
         }
+    }
+}
+
+/// Collects garbage beside all that, if the world is told to.
+async fn garbage_collector(host: &World) -> Infallible {
+    if !host.collects() {
+        return std::future::pending().await;
+    }
+    loop {
+        let _ = host.collect_garbage().await;
+        tokio::time::sleep(Duration::from_millis(3)).await;
     }
 }
 

@@ -11,6 +11,7 @@
 //! | what it would be without beldi | [`RawHost`] |
 //! | whether a store is one | [`conformance`] |
 
+mod audit;
 pub mod conformance;
 mod everywhere;
 mod explore;

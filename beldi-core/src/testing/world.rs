@@ -1,9 +1,11 @@
 //! A service in memory: set up rows, call, let everything come to its end, look at the rows.
 
+mod garbage;
+
 use std::fmt;
 use std::future::IntoFuture;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use futures_util::FutureExt;
@@ -11,10 +13,10 @@ use futures_util::future::{LocalBoxFuture, join_all};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
+use super::audit::Audit;
 use super::{FaultyStore, VirtualOutside};
 use crate::api::{App, Call, Key, KeyFor, Ssf, Table, decode};
 use crate::collector;
-use crate::collector::garbage::{self, Collected};
 use crate::collector::intent::{Leases, find};
 use crate::engine::{Parts, Service};
 use crate::error::{Error, Result};
@@ -59,8 +61,7 @@ use crate::store::MemoryStore;
 /// ```
 pub struct World {
     parts: Parts,
-    rows: Arc<MemoryStore>,
-    outside: Arc<VirtualOutside>,
+    shared: Shared,
     /// The store as this host sees it.
     store: FaultyStore,
     service: Arc<Service>,
@@ -68,6 +69,17 @@ pub struct World {
     calls: AtomicU32,
     /// Services of other owners, on the same hosts.
     others: Vec<World>,
+}
+
+/// What all hosts of a world have in common.
+#[derive(Clone)]
+struct Shared {
+    rows: Arc<MemoryStore>,
+    outside: Arc<VirtualOutside>,
+    /// What the garbage collector did so far.
+    audit: Arc<Mutex<Audit>>,
+    /// Whether garbage is collected beside everything else.
+    collects: bool,
 }
 
 impl World {
@@ -84,7 +96,9 @@ impl World {
         let parts = app.into_parts().expect("an app with distinct names");
         let rows = Arc::new(MemoryStore::new());
         let store = FaultyStore::new(Arc::clone(&rows));
-        Self::with_host(parts, rows, Arc::new(VirtualOutside::new(0)), store, Vec::new())
+        let outside = Arc::new(VirtualOutside::new(0));
+        let shared = Shared { rows, outside, audit: Arc::default(), collects: false };
+        Self::with_host(parts, shared, store, Vec::new())
     }
 
     /// The same world through a new host: a restart, if this one is dead, and a second host beside
@@ -93,15 +107,13 @@ impl World {
     pub fn new_host(&self) -> Self {
         let store = self.store.new_host();
         let others =
-            self.others.iter().map(|other| other.on(store.beside(Arc::clone(&other.rows))));
-        let (rows, outside) = (Arc::clone(&self.rows), Arc::clone(&self.outside));
+            self.others.iter().map(|other| other.on(store.beside(Arc::clone(&other.shared.rows))));
         let others = others.collect();
-        Self::with_host(self.parts.clone(), rows, outside, store, others)
+        Self::with_host(self.parts.clone(), self.shared.clone(), store, others)
     }
 
     fn on(&self, store: FaultyStore) -> Self {
-        let (rows, outside) = (Arc::clone(&self.rows), Arc::clone(&self.outside));
-        Self::with_host(self.parts.clone(), rows, outside, store, Vec::new())
+        Self::with_host(self.parts.clone(), self.shared.clone(), store, Vec::new())
     }
 
     /// Adds the service of another owner, with a store of its own, on the same hosts: what crashes
@@ -141,9 +153,9 @@ impl World {
     /// ```
     #[must_use]
     pub fn with(self, other: Self) -> Self {
-        let Self { parts, rows, outside, store, mut others, .. } = self;
+        let Self { parts, shared, store, mut others, .. } = self;
         others.push(other);
-        Self::with_host(parts, rows, outside, store, others).new_host()
+        Self::with_host(parts, shared, store, others).new_host()
     }
 
     /// The service of another owner that was [added](World::with).
@@ -203,24 +215,17 @@ impl World {
     pub fn deploy(&self, app: App) -> Self {
         #[expect(clippy::expect_used, reason = "a test cannot go on without")]
         let parts = app.into_parts().expect("an app with distinct names");
-        let (rows, outside) = (Arc::clone(&self.rows), Arc::clone(&self.outside));
-        Self::with_host(parts, rows, outside, self.store.new_host(), Vec::new())
+        Self::with_host(parts, self.shared.clone(), self.store.new_host(), Vec::new())
     }
 
-    fn with_host(
-        parts: Parts,
-        rows: Arc<MemoryStore>,
-        outside: Arc<VirtualOutside>,
-        store: FaultyStore,
-        others: Vec<Self>,
-    ) -> Self {
-        let door: Arc<dyn Outside> = Arc::clone(&outside) as Arc<dyn Outside>;
+    fn with_host(parts: Parts, shared: Shared, store: FaultyStore, others: Vec<Self>) -> Self {
+        let door: Arc<dyn Outside> = Arc::clone(&shared.outside) as Arc<dyn Outside>;
         // Nobody listens for what is to begin: `settle` finds it.
         let (service, _) = Service::new(parts.clone(), Arc::new(store.clone()), door);
         for other in &others {
             host::connect(&service, &other.service);
         }
-        Self { parts, rows, outside, store, service, calls: AtomicU32::new(0), others }
+        Self { parts, shared, store, service, calls: AtomicU32::new(0), others }
     }
 
     /// Puts a row before anything runs.
@@ -238,7 +243,7 @@ impl World {
         #[expect(clippy::expect_used, reason = "a test cannot go on without")]
         let value = crate::api::encode(value, "a row").expect("a value that can be stored");
         let key = crate::api::encode_key(key);
-        let (store, outside) = (&*self.rows, &*self.outside);
+        let (store, outside) = (&*self.shared.rows, &*self.shared.outside);
         let (table, capacity) = (table.name(), u32::MAX);
         let (service, horizons) = (&*self.parts.name, &Horizons::default());
         let key = &*key;
@@ -263,7 +268,7 @@ impl World {
         V: DeserializeOwned,
     {
         let key = crate::api::encode_key(key);
-        let row = daal::read(&*self.rows, table.name(), &key).now_or_never()?.ok()?;
+        let row = daal::read(&*self.shared.rows, table.name(), &key).now_or_never()?.ok()?;
         let value = daal::value_of(row)?;
         #[expect(clippy::expect_used, reason = "a test cannot go on without")]
         Some(decode(value, "a row").expect("a value of the table's type"))
@@ -279,7 +284,7 @@ impl World {
         K: Key + ?Sized,
         V: DeserializeOwned,
     {
-        let rows = daal::scan(&*self.rows, table.name(), "").now_or_never();
+        let rows = daal::scan(&*self.shared.rows, table.name(), "").now_or_never();
         let rows = rows.and_then(std::result::Result::ok).unwrap_or_default();
         #[expect(clippy::expect_used, reason = "a test cannot go on without")]
         let row = |(key, value): (String, _)| {
@@ -317,50 +322,6 @@ impl World {
                 None => return Ok(()),
             }
         }
-    }
-
-    /// Runs the garbage collectors of all services until nothing is left that they may take away.
-    /// See [`Host::collect_garbage`](crate::Host::collect_garbage).
-    ///
-    /// ```
-    /// use std::time::Duration;
-    ///
-    /// use beldi::testing::{World, in_virtual_time};
-    /// use beldi::{App, Limits, Table};
-    ///
-    /// const ROOMS: Table<str, u32> = Table::new("rooms");
-    ///
-    /// #[beldi::ssf]
-    /// async fn open_rooms(free: u32) {
-    ///     ROOMS.put("ritz", &free).await;
-    /// }
-    ///
-    /// in_virtual_time(async {
-    ///     let world = World::new(App::new("travel").ssf(open_rooms));
-    ///     world.call(open_rooms(2)).await.unwrap();
-    ///     world.settle().await.unwrap();
-    ///     assert_eq!(world.collect_garbage().await.unwrap().roots, 0);
-    ///     tokio::time::sleep(2 * Limits::default().lag).await;
-    ///     assert_eq!(world.collect_garbage().await.unwrap().roots, 1);
-    /// });
-    /// ```
-    ///
-    /// # Errors
-    ///
-    /// The store's, if it gives up.
-    pub async fn collect_garbage(&self) -> Result<Collected> {
-        let mut total = Collected::default();
-        for service in self.services() {
-            loop {
-                let collected = garbage::collect(service).await?;
-                let is_complete = collected.is_complete;
-                total = total.plus(collected);
-                if is_complete {
-                    break;
-                }
-            }
-        }
-        Ok(total)
     }
 
     fn services(&self) -> impl Iterator<Item = &Arc<Service>> {
@@ -402,12 +363,12 @@ impl World {
 
     /// Every stored row, ours and the users'.
     pub fn stored(&self) -> Vec<(crate::store::Key, crate::store::Row)> {
-        self.rows.rows()
+        self.shared.rows.rows()
     }
 
     /// The virtual time, in milliseconds since 1970.
     pub fn now(&self) -> u64 {
-        self.outside.now()
+        self.shared.outside.now()
     }
 
     pub(super) fn request_tries(&self) -> u32 {
@@ -415,7 +376,7 @@ impl World {
     }
 
     pub(super) fn reseed(&self, seed: u64) {
-        self.outside.reseed(seed);
+        self.shared.outside.reseed(seed);
     }
 }
 
