@@ -20,10 +20,9 @@ pub(crate) const MAX_SLOT: usize = 320 * 1024;
 pub(crate) const MAX_FIRST_SLOT: usize = 64 * 1024;
 /// The most outcomes of effects that are not logged yet; a replay issues no more of them again.
 pub(crate) const MAX_UNLOGGED_OUTCOMES: usize = 64;
-/// The most items a finished root names to be pruned; what is over is left to the next writer.
-pub(crate) const MAX_UNTIDY_ITEMS: usize = 512;
-/// The most bytes the names of those items take, together with input and result.
-pub(crate) const ROOM_FOR_ITEMS: usize = 256 * 1024;
+/// The most bytes that the items to be pruned take in the intent of a finished root; more stand in rows
+/// of their own.
+pub(crate) const MAX_ITEMS: usize = 4 * 1024;
 /// Results larger than this are recorded before the reply, so that one too large for its row is
 /// noticed in time.
 pub(crate) const LARGE_RESULT: usize = 64 * 1024;

@@ -63,6 +63,8 @@ pub enum Weakness {
     PruneWithoutFence,
     /// The garbage collector: older rows go before their head is fenced.
     OlderRowsWithoutFence,
+    /// The garbage collector: who takes marks off a head does not ask whether they are still there.
+    MarksTakenTwice,
     /// The garbage collector: slots of a finished root are deleted, not emptied.
     DeletedSlots,
     /// The garbage collector: decisions of a finished root are deleted, not emptied.
@@ -110,10 +112,15 @@ mod seam {
     pub(crate) fn is(weakness: Weakness) -> bool {
         WEAKNESS.get() == Some(weakness)
     }
+
+    /// Whether any is in force on this thread.
+    pub(crate) fn is_any() -> bool {
+        WEAKNESS.get().is_some()
+    }
 }
 
 #[cfg(feature = "testing")]
-pub(crate) use seam::is;
+pub(crate) use seam::{is, is_any};
 
 #[cfg(not(feature = "testing"))]
 pub(crate) const fn is(_: Weakness) -> bool {

@@ -101,6 +101,11 @@ impl Found {
             return Ok(());
         }
         let registered = intent::register(&service.store, intent, None).await?;
+        // An index that lags must show the one before it loses the other: a round may look meanwhile.
+        let lag = service.store.due_lag();
+        if !lag.is_zero() {
+            service.outside.sleep(lag).await;
+        }
         txn::hand_over(&service.store, root, decision.txn, decision.retry).await?;
         match registered {
             Registered::Mine => self.sort_in(service, intent.clone(), leases).await,

@@ -177,9 +177,10 @@ impl Attempt {
         self.asks_for_registration();
         match intent::register(&self.service.store, intent, first).await? {
             Registered::Mine => {
-                self.registered.store(true, Ordering::Release);
                 let is_done = matches!(intent.state, State::Done(_));
                 if is_done || self.service.is_secure(intent.epoch).await? {
+                    // Not before: to other branches it means that they may have effects.
+                    self.registered.store(true, Ordering::Release);
                     return Ok(());
                 }
                 Err(Stop::Adopt)

@@ -328,7 +328,7 @@ impl Service {
         txn: &Txn,
         abort: bool,
     ) -> Result<Option<Ended>, StoreError> {
-        let abort = abort.then(|| self.abort_by(self.nonce()));
+        let abort = abort.then(|| self.abort_by(self.nonce(), Vec::new()));
         let decision = txn::find(&self.store, txn, abort).await?;
         Ok(decision.map(|decision| Ended::of(&decision, asker)))
     }

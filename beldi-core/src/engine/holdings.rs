@@ -7,7 +7,6 @@ use tokio::task::JoinHandle;
 
 use super::txn::Transaction;
 use crate::id::Id;
-use crate::limits::MAX_UNTIDY_ITEMS;
 use crate::protocol::lock::Hold;
 use crate::protocol::txn::{Decision, ItemKey};
 use crate::store::StoreError;
@@ -67,17 +66,12 @@ impl Holdings {
 
     /// Notes an item whose head holds, or may hold, more than a mark of this step.
     pub(super) fn is_untidy(&self, table: &str, key: &str) {
-        let mut untidy = lock(&self.untidy);
-        if untidy.len() < MAX_UNTIDY_ITEMS {
-            untidy.insert((table.to_owned(), key.to_owned()));
-        }
+        lock(&self.untidy).insert((table.to_owned(), key.to_owned()));
     }
 
-    /// The items to be pruned, if they take no more than so many bytes.
-    pub(super) fn untidy(&self, room: usize) -> Vec<ItemKey> {
-        let untidy: Vec<_> = lock(&self.untidy).iter().cloned().collect();
-        let size = untidy.iter().map(|(table, key)| table.len() + key.len() + 16).sum::<usize>();
-        if size <= room { untidy } else { Vec::new() }
+    /// The items to be pruned.
+    pub(super) fn untidy(&self) -> Vec<ItemKey> {
+        lock(&self.untidy).iter().cloned().collect()
     }
 
     pub(super) fn apply(&self, applying: Applying) {

@@ -16,10 +16,11 @@ use super::locks::millis;
 use super::txn::{Context, Retry, Transaction};
 use super::{Attempt, Handler, Instance, Scope, Scoped, Service, Stop};
 use crate::error::{Error, Reason};
-use crate::limits::{LARGE_RESULT, ROOM_FOR_ITEMS};
+use crate::limits::{LARGE_RESULT, MAX_ITEMS};
 use crate::path::Path;
 use crate::protocol::intent::{self, Intent, Registered, State};
 use crate::protocol::journal::{self, Journal, Loaded};
+use crate::protocol::recycle;
 use crate::protocol::txn::{self, Outcome};
 use crate::store::StoreError;
 use crate::value::Value;
@@ -66,6 +67,16 @@ pub(crate) async fn run_registered(
     service: &Arc<Service>,
     seen: &Intent,
 ) -> Result<Option<Ended>, Error> {
+    let seen = match service.secured(seen).await {
+        Ok(Some(seen)) => seen,
+        Ok(None) => return Ok(None),
+        Err(Stop::Park(reason)) => {
+            intent::park(&service.store, &seen.request_key, &reason).await?;
+            return Ok(Some(Ended::Parked(reason)));
+        }
+        Err(Stop::Halt(error)) => return Err(error.into()),
+        Err(_) => return Ok(None),
+    };
     let handler = match service.handler(&seen.ssf) {
         Ok(handler) => handler,
         Err(error) => {
@@ -74,9 +85,8 @@ pub(crate) async fn run_registered(
             return Ok(Some(Ended::Parked(reason)));
         }
     };
-    let Some(seen) = &service.secured(seen).await? else { return Ok(None) };
     let by = service.nonce();
-    let claim = intent::claim(&service.store, seen, handler.code, service.lease(), &by);
+    let claim = intent::claim(&service.store, &seen, handler.code, service.lease(), &by);
     let (claimed, journal) = if seen.attempts == 0 {
         (claim.await?, Journal::default())
     } else {
@@ -143,8 +153,8 @@ impl Run<'_> {
         let loaded = self.service.load_secured(&attempt.intent.request_key).await?;
         if let Some(intent) = &loaded.intent {
             let is_same = intent.epoch == attempt.intent.epoch;
-            if intent.state == State::Running && is_same && loaded.registered {
-                return Err(Stop::Park(behind_the_horizon(&self.service.limits)));
+            if intent.state == State::Running && is_same {
+                return Err(Stop::Park(self.service.behind_the_horizon()));
             }
             return self.go_on(loaded).ok_or(Stop::Collected);
         }
@@ -334,17 +344,6 @@ pub(crate) fn out_of_attempts(attempts: u32, last: &Reason) -> Reason {
     Reason { message, ..last.clone() }
 }
 
-/// Why an instance is parked that the garbage collector has taken for finished.
-fn behind_the_horizon(limits: &crate::limits::Limits) -> Reason {
-    let lag = limits.lag;
-    Reason::new(
-        "collected",
-        format!(
-            "the horizon of the garbage collector has passed this unfinished instance, so its writes              are refused: the clock of the host that began it was behind by more than half of              `Limits::lag` ({lag:?}). Correct the clocks, look what it has done, and ask under another key"
-        ),
-    )
-}
-
 /// Why an attempt fails whose transaction was aborted again and again.
 fn out_of_time(last: &Reason) -> Reason {
     let message = format!("the transaction lost every race; the last time {}", last.message);
@@ -373,8 +372,12 @@ impl Rest {
         let (store, intent) = (&attempt.service.store, &attempt.intent);
         attempt.holdings.applied().await?;
         attempt.release_all(None).await?;
-        let room = ROOM_FOR_ITEMS.saturating_sub(intent.input.size() + result.size());
-        let items = attempt.holdings.untidy(room);
+        let mut items = attempt.holdings.untidy();
+        if items.iter().map(|(table, key)| table.len() + key.len() + 16).sum::<usize>() > MAX_ITEMS
+        {
+            recycle::put_items(store, &intent.request_key, &attempt.by, &items).await?;
+            items.clear();
+        }
         let first = if attempt.is_registered() {
             intent::finish(store, intent, result, &items).await?
         } else {

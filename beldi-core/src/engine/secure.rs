@@ -2,15 +2,16 @@
 //!
 //! A root that was registered in time needs no look. One that was not, or that somebody goes on with
 //! later, is confirmed; if it is lost, it gets a new epoch before anything is done for it
-//! ([`horizon`]).
+//! ([`horizon`]). Only a commit may have been decided for it, in a row whose key has no epoch: that
+//! counts for the new one as well.
 
-use super::Service;
 use super::locks::millis;
+use super::{Service, Stop};
+use crate::error::Reason;
 use crate::id::Epoch;
-use crate::protocol::horizon;
 use crate::protocol::intent::{self, Intent, State};
 use crate::protocol::journal::{self, Loaded};
-use crate::protocol::txn;
+use crate::protocol::{horizon, layout, recycle, txn};
 use crate::store::StoreError;
 use crate::weakness::{self, Weakness};
 
@@ -25,61 +26,88 @@ impl Service {
         horizon::confirm(&self.store, epoch).await
     }
 
+    /// A registered root with an epoch that counts; `None` if it has ended.
+    pub(crate) async fn secured(&self, seen: &Intent) -> Result<Option<Intent>, Stop> {
+        if self.is_secure(seen.epoch).await? {
+            return Ok(Some(seen.clone()));
+        }
+        let loaded = self.load_secured(&seen.request_key).await?;
+        Ok(loaded.intent.filter(|intent| intent.state == State::Running))
+    }
+
     /// A root as its log shows it, with an epoch that counts.
-    pub(crate) async fn load_secured(&self, request_key: &str) -> Result<Loaded, StoreError> {
+    pub(crate) async fn load_secured(&self, request_key: &str) -> Result<Loaded, Stop> {
         for _ in 0..RENEWALS {
             let loaded = journal::load(&self.store, request_key).await?;
-            let Some(intent) = &loaded.intent else { return Ok(loaded) };
+            let Some(intent) = &loaded.intent else {
+                self.keep_aborts(request_key, &loaded).await?;
+                return Ok(loaded);
+            };
             if intent.state != State::Running || self.is_secure(intent.epoch).await? {
                 return Ok(loaded);
             }
-            self.renew(intent, loaded.registered, loaded.journal.carrier).await?;
+            self.renew(intent, &loaded).await?;
         }
-        Err(self.too_slow(request_key))
+        let (key, lag) = (request_key.escape_debug(), self.limits.lag);
+        Err(Stop::Halt(StoreError::Unavailable(format!(
+            "`{key}` is behind the horizon as often as it is registered: `Limits::lag` ({lag:?}) is \
+             shorter than a few store requests take"
+        ))))
     }
 
-    /// The same of a registered root alone.
-    pub(crate) async fn secured(&self, seen: &Intent) -> Result<Option<Intent>, StoreError> {
-        let mut standing = Some(seen.clone());
-        for _ in 0..RENEWALS {
-            let Some(intent) = standing.filter(|intent| intent.state == State::Running) else {
-                return Ok(None);
-            };
-            if self.is_secure(intent.epoch).await? {
-                return Ok(Some(intent));
+    async fn renew(&self, lost: &Intent, loaded: &Loaded) -> Result<(), Stop> {
+        let key = &lost.request_key;
+        if loaded.journal.has_slots_after(lost) {
+            return Err(Stop::Park(self.behind_the_horizon()));
+        }
+        tracing::debug!(instance = %key, "registered behind the horizon; it gets a new epoch");
+        for decision in &loaded.journal.committed {
+            // What it sends has keys of the old epoch, of which nobody keeps what was sent.
+            if !decision.sends.is_empty() && decision.txn.epoch() == lost.epoch {
+                self.apply(key, decision).await?;
+                txn::strip_sends(&self.store, key, decision).await?;
             }
-            self.renew(&intent, true, None).await?;
-            standing = intent::read(&self.store, &intent.request_key).await?;
         }
-        Err(self.too_slow(&seen.request_key))
-    }
-
-    async fn renew(
-        &self,
-        lost: &Intent,
-        registered: bool,
-        carrier: Option<(crate::id::Id, u32)>,
-    ) -> Result<(), StoreError> {
         let (now, by) = (self.outside.now(), self.nonce());
-        tracing::debug!(instance = %lost.request_key, "registered behind the horizon; it gets a new epoch");
-        if registered {
-            return intent::renew(&self.store, lost, now, &by).await.map(drop);
+        if loaded.registered {
+            intent::renew(&self.store, lost, now, &by).await?;
+            return Ok(());
         }
         // Only a decision stands for it, which names the old epoch: the intent counts.
         let renewed = Intent { epoch: now, by, ..lost.clone() };
         intent::register(&self.store, &renewed, None).await?;
-        match carrier {
-            Some((txn, retry)) => txn::hand_over(&self.store, &lost.request_key, txn, retry).await,
-            None => Ok(()),
+        if let Some((txn, retry)) = loaded.journal.carrier {
+            txn::hand_over(&self.store, key, txn, retry).await?;
         }
+        Ok(())
     }
 
-    fn too_slow(&self, request_key: &str) -> StoreError {
-        let (key, lag) = (request_key.escape_debug(), self.limits.lag);
-        StoreError::Unavailable(format!(
-            "`{key}` is behind the horizon as often as it is registered: `Limits::lag` ({lag:?}) is \
-             shorter than a few store requests take"
-        ))
+    /// Keeps the aborts from which a root goes on that is not registered: if they went now, another
+    /// run of it could begin before them.
+    async fn keep_aborts(&self, request_key: &str, loaded: &Loaded) -> Result<(), StoreError> {
+        let until = self.window().until;
+        let soon = self.outside.now() + millis(self.limits.redelivery) / 2;
+        for (txn, retry, kept) in &loaded.journal.aborts {
+            if *kept < soon {
+                let key = layout::decision_row(request_key, *txn, *retry);
+                recycle::postpone(&self.store, &key, request_key, *kept, until).await?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Why an instance is parked that the garbage collector has taken for finished.
+    pub(super) fn behind_the_horizon(&self) -> Reason {
+        let lag = self.limits.lag;
+        Reason::new(
+            "collected",
+            format!(
+                "the horizon of the garbage collector has passed this unfinished instance, so its \
+                 writes are refused: the clock of the host that began it was behind by more than half \
+                 of `Limits::lag` ({lag:?}). Correct the clocks, look what it has done, and ask under \
+                 another key"
+            ),
+        )
     }
 }
 

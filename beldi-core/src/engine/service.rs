@@ -18,7 +18,7 @@ use crate::outside::Outside;
 use crate::protocol::horizon::Horizons;
 use crate::protocol::intent::Intent;
 use crate::protocol::recycle::Tombstone;
-use crate::protocol::txn::{self, Abort, Decisions, Outcome, Txn};
+use crate::protocol::txn::{self, Abort, Decisions, ItemKey, Outcome, Txn};
 use crate::store::{Store, StoreError};
 use crate::value::Value;
 
@@ -137,9 +137,14 @@ impl Service {
         }
     }
 
+    /// How long something is kept that belongs to no SSF.
+    pub(crate) fn window(&self) -> Tombstone {
+        self.tombstone("")
+    }
+
     /// Aborts in the name of a run.
-    pub(crate) fn abort_by(&self, by: String) -> Abort {
-        Abort { by, until: self.outside.now().saturating_add(millis(self.limits.redelivery)) }
+    pub(crate) fn abort_by(&self, by: String, touched: Vec<ItemKey>) -> Abort {
+        Abort { by, until: self.window().until, touched }
     }
 
     /// Waits until one more attempt may run; it may until the permit is dropped.
@@ -186,7 +191,7 @@ impl Decisions for Service {
             if txn.service != self.name {
                 return self.ask_coordinator(txn, abort).await;
             }
-            let abort = abort.then(|| self.abort_by(self.nonce()));
+            let abort = abort.then(|| self.abort_by(self.nonce(), Vec::new()));
             let decision = txn::find(&self.store, txn, abort).await?;
             Ok(decision.map(|decision| decision.outcome()))
         })

@@ -368,8 +368,10 @@ impl Item<'_> {
         Ok(Lock::of(row)?.filter(|lock| Some(&lock.holder) != self.own_lock.as_ref()))
     }
 
-    pub(super) fn is_fenced(&self, row: &Row, epoch: Epoch) -> bool {
-        number(row, item::FENCE).is_some_and(|fence| fence > epoch)
+    /// Whether a mark of this epoch is behind the fence, or would be if there were one.
+    fn is_fenced(&self, row: &Row, epoch: Epoch) -> bool {
+        let fence = prune::fence(row, item::FENCE).unwrap_or(0);
+        fence.max(self.horizons.own()) > epoch
     }
 
     pub(super) fn obstacle(&self, row: &Row, epoch: Epoch, searched: Option<u64>) -> Obstacle {

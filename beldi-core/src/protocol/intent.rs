@@ -63,6 +63,8 @@ pub(crate) struct Intent {
     pub(crate) items: Vec<ItemKey>,
     /// Of a collected root, whose input is gone: its digest.
     pub(crate) asked: Option<Vec<u8>>,
+    /// Of a collected root: whether it is known that nobody is left who could send or call it again.
+    pub(crate) is_over: bool,
 }
 
 /// What is left of an input.
@@ -176,12 +178,11 @@ pub(crate) async fn fail(
     store.update(&layout::intent_row(request_key), &update).await.map(drop)
 }
 
-/// Takes the root out of the intent collector's hands until someone resumes it.
+/// Takes the root out of the intent collector's hands until someone resumes it. It stays in its place
+/// in the due index, where it holds the horizon: no look at the index may miss it on its way.
 pub(crate) async fn park(store: &dyn Store, request_key: &str, reason: &Reason) -> Result<()> {
-    let update = Update::when(is(RUNNING))
-        .set(attr::STATE, PARKED)
-        .set(attr::REASON, reason_value(reason))
-        .set(DUE_SHARD, layout::parked_shard(request_key));
+    let update =
+        Update::when(is(RUNNING)).set(attr::STATE, PARKED).set(attr::REASON, reason_value(reason));
     store.update(&layout::intent_row(request_key), &update).await.map(drop)
 }
 
@@ -190,9 +191,7 @@ pub(crate) async fn resume(store: &dyn Store, intent: &Intent, now: u64) -> Resu
     let update = Update::when(is(PARKED))
         .set(attr::STATE, RUNNING)
         .set(attr::EXCUSED, intent.attempts)
-        .set(attr::NEXT, now)
-        .set(DUE_SHARD, layout::intent_shard(&intent.request_key))
-        .set(DUE_ORDER, intent.epoch);
+        .set(attr::NEXT, now);
     let updated = store.update(&layout::intent_row(&intent.request_key), &update).await?;
     Ok(matches!(updated, Updated::Applied(_)))
 }
@@ -200,7 +199,7 @@ pub(crate) async fn resume(store: &dyn Store, intent: &Intent, now: u64) -> Resu
 /// Gives an unfinished root an epoch of now, in place of one that was lost; tells whether it still
 /// had that. What was logged with the registration belongs to the old one.
 pub(crate) async fn renew(store: &dyn Store, lost: &Intent, now: Epoch, by: &str) -> Result<bool> {
-    let when = Condition::All(vec![is(RUNNING), Condition::equals(attr::EPOCH, lost.epoch)]);
+    let when = Condition::All(vec![is(RUNNING), is_of(lost.epoch)]);
     let update = Update::when(when)
         .set(attr::EPOCH, now)
         .set(attr::BY, by)
@@ -210,11 +209,20 @@ pub(crate) async fn renew(store: &dyn Store, lost: &Intent, now: Epoch, by: &str
     Ok(matches!(updated, Updated::Applied(_)))
 }
 
-/// Leaves of a finished root what answers a late duplicate.
-pub(crate) async fn empty(store: &dyn Store, intent: &Intent, left: &Tombstone) -> Result<()> {
-    let whole = Condition::All(vec![is(DONE), Condition::absent(attr::ASKED)]);
-    let mut update = Update::when(whole).set(attr::ASKED, digest(&intent.input));
+/// Leaves of a finished root what answers a late duplicate; notes whether whoever sent or called it
+/// is over.
+pub(crate) async fn empty(
+    store: &dyn Store,
+    intent: &Intent,
+    left: &Tombstone,
+    is_over: bool,
+) -> Result<()> {
+    let whole = vec![is(DONE), is_of(intent.epoch), Condition::absent(attr::ASKED)];
+    let mut update = Update::when(Condition::All(whole)).set(attr::ASKED, digest(&intent.input));
     update.remove = GONE.map(str::to_owned).into();
+    if !is_over {
+        update = update.set(attr::KEPT, true);
+    }
     let key = layout::intent_row(&intent.request_key);
     store.update(&key, &left.onto(update, &intent.request_key)).await.map(drop)
 }
@@ -232,18 +240,29 @@ const GONE: [&str; 9] = [
     attr::ITEMS,
 ];
 
+/// Notes that whoever sent or called the root is over: what is left of it goes after one window more.
+pub(crate) async fn note_over(store: &dyn Store, left: &Intent, until: &Tombstone) -> Result<()> {
+    let when = vec![is_of(left.epoch), Condition::exists(attr::ASKED)];
+    let update = Update::when(Condition::All(when)).remove(attr::KEPT);
+    let key = layout::intent_row(&left.request_key);
+    store.update(&key, &until.onto(update, &left.request_key)).await.map(drop)
+}
+
 /// Takes away what was left of a root.
-pub(crate) async fn forget(store: &dyn Store, request_key: &str) -> Result<bool> {
-    let when = Condition::All(vec![is(DONE), Condition::exists(attr::ASKED)]);
-    store.delete(&layout::intent_row(request_key), &when).await
+pub(crate) async fn forget(store: &dyn Store, left: &Intent) -> Result<bool> {
+    let when = vec![is(DONE), is_of(left.epoch), Condition::exists(attr::ASKED)];
+    store.delete(&layout::intent_row(&left.request_key), &Condition::All(when)).await
+}
+
+fn is_of(epoch: Epoch) -> Condition {
+    Condition::equals(attr::EPOCH, epoch)
 }
 
 /// Puts a row into the due index for the collector whose business the intent is.
 fn due(update: Update, intent: &Intent) -> Update {
     let key = &intent.request_key;
     let shard = match intent.state {
-        State::Running => layout::intent_shard(key),
-        State::Parked(_) => layout::parked_shard(key),
+        State::Running | State::Parked(_) => layout::intent_shard(key),
         State::Done(_) => layout::garbage_shard(key),
     };
     update.set(DUE_SHARD, shard).set(DUE_ORDER, intent.epoch)
@@ -358,6 +377,7 @@ impl Intent {
             caller: row.text(attr::CALLER).map(str::to_owned),
             items: items.ok_or(attr::ITEMS)?,
             asked: None,
+            is_over: row.get(attr::KEPT).is_none(),
         };
         if let Some(Value::Bytes(asked)) = row.get(attr::ASKED) {
             return Ok(Ok(Self { asked: Some(asked.clone()), ..common }));
@@ -392,6 +412,7 @@ impl Intent {
             caller: None,
             items: Vec::new(),
             asked: None,
+            is_over: true,
         }
     }
 

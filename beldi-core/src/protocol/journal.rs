@@ -120,6 +120,8 @@ pub(crate) struct Journal {
     pub(crate) committed: Vec<Decision>,
     /// The decision that carries the registration of the root.
     pub(crate) carrier: Option<(Id, u32)>,
+    /// Aborts, and until when they are kept.
+    pub(crate) aborts: Vec<(Id, u32, Epoch)>,
 }
 
 impl Journal {
@@ -133,6 +135,13 @@ impl Journal {
         self.tries.get(&txn.stem()).copied().unwrap_or(0)
     }
 
+    /// Whether anything was logged of a root, in its epoch, after its registration.
+    pub(crate) fn has_slots_after(&self, root: &Intent) -> bool {
+        let first = root.first.as_ref().map(|first| first.instance);
+        let more = |id: &Id, log: &Log| log.slots > u32::from(first == Some(*id));
+        self.logs.iter().any(|(id, log)| id.epoch() == root.epoch && more(id, log))
+    }
+
     /// Notes that a try is to be repeated.
     fn note_abort(&mut self, txn: Id, retry: u32) {
         let next = self.tries.entry(txn.stem()).or_default();
@@ -141,7 +150,11 @@ impl Journal {
 
     fn add(&mut self, decision: Decision, epoch: Epoch) {
         match &decision.step {
-            None => self.note_abort(decision.txn, decision.retry),
+            None => {
+                self.note_abort(decision.txn, decision.retry);
+                let kept = decision.until.map(|until| (decision.txn, decision.retry, until));
+                self.aborts.extend(kept);
+            }
             Some(decided) => {
                 let log = self.logs.entry(decided.instance.with_epoch(epoch)).or_default();
                 let log = Arc::make_mut(log);

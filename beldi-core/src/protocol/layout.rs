@@ -20,7 +20,8 @@ pub(crate) mod item {
     pub(crate) const GENERATION: &str = "g";
     /// The largest epoch of any mark ever spilled.
     pub(crate) const SPILLED: &str = "e";
-    /// Writers older than this epoch are refused for ever.
+    /// Writers older than this epoch are refused for ever. With the name of another service behind it,
+    /// the same for the transactions which that one coordinates.
     pub(crate) const FENCE: &str = "f";
     /// Who holds the item.
     pub(crate) const LOCK: &str = "l";
@@ -132,6 +133,8 @@ pub(crate) mod intent {
     pub(crate) const ITEMS: &str = "items";
     /// Of a tombstone: a digest of the input.
     pub(crate) const ASKED: &str = "asked";
+    /// Of a tombstone: kept for as long as whoever sent or called it is unfinished.
+    pub(crate) const KEPT: &str = "kept";
 }
 
 /// Attributes of a journal slot and of its parts.
@@ -185,6 +188,11 @@ pub(crate) fn slot_row(request_key: &str, instance: Id, number: u32) -> Key {
 pub(crate) fn part_row(request_key: &str, instance: Id, number: u32, by: &str, part: u32) -> Key {
     let slot = slot_row(request_key, instance, number);
     Key::new(slot.partition, format!("{}/{by}/{part:04}", slot.sort))
+}
+
+/// A part of the list of items of a root, where that is too long for its intent.
+pub(crate) fn items_row(request_key: &str, by: &str, part: usize) -> Key {
+    Key::new(root_partition(request_key), format!("items/{by}/{part:04}"))
 }
 
 /// Takes the sort key of a slot apart; `None` for an intent or a part.
@@ -241,6 +249,11 @@ pub(crate) fn mark(mark: Id) -> String {
     format!("{}{mark}", item::MARK)
 }
 
+/// The attribute that holds the fence for transactions of another service.
+pub(crate) fn foreign_fence(service: &str) -> String {
+    format!("{}/{service}", item::FENCE)
+}
+
 /// The attribute that holds the tombstone of another service's transaction.
 pub(crate) fn foreign_mark(txn: Id) -> String {
     format!("{}{txn}", item::FOREIGN_MARK)
@@ -266,17 +279,8 @@ pub(crate) fn intent_shard(request_key: &str) -> String {
     format!("intent/{}", shard(request_key))
 }
 
-/// The due shards of parked roots.
-pub(crate) fn parked_shards() -> impl Iterator<Item = String> {
-    (0..SHARDS).map(|shard| format!("parked/{shard}"))
-}
-
-/// The due shard of a parked root.
-pub(crate) fn parked_shard(request_key: &str) -> String {
-    format!("parked/{}", shard(request_key))
-}
-
-/// The due shards of what goes once the horizon is above its order.
+/// The due shards of what goes once the horizon is above its order: an epoch, or the date until which
+/// it is kept.
 pub(crate) fn garbage_shards() -> impl Iterator<Item = String> {
     (0..SHARDS).map(|shard| format!("garbage/{shard}"))
 }

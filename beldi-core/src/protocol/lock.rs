@@ -22,15 +22,17 @@
 //! holds a lock and meets an older holder **declines** by a mark that says so.
 //!
 //! A crash leaves a lock or it does not. One that is left is in the due index and is settled by the
-//! collector, or by whoever meets it first, as its decision or its root tells.
+//! collector, or by whoever meets it first, as its decision or its root tells. A head that has no value
+//! when its lock goes is listed for the garbage collector ([`recycle`]); a crash before that leaves it
+//! to the next writer.
 
 use crate::id::Id;
 use crate::protocol::daal::{
     self, Change, Cleared, Item, Obstacle, Refusal, absent_or, not_in_older_rows,
 };
 use crate::protocol::layout::{self, item, lock as field, tombstone};
-use crate::protocol::turn;
 use crate::protocol::txn::{Fate, Txn};
+use crate::protocol::{prune, recycle, turn};
 use crate::store::{
     Compare, Condition, DUE_ORDER, DUE_SHARD, DueQuery, Field, Row, Store, StoreError, Update,
     Updated,
@@ -184,12 +186,12 @@ impl<'a> Tombstone<'a> {
         last.is_some_and(|last| last >= i128::from(self.txn.retry))
     }
 
-    /// Whether no fence is meant for the transaction.
-    fn is_not_fenced(&self) -> Condition {
-        if self.is_foreign {
-            return Condition::always();
+    /// The fence that is meant for it.
+    fn fence(&self) -> String {
+        match self.is_foreign {
+            true => layout::foreign_fence(&self.txn.service),
+            false => item::FENCE.to_owned(),
         }
-        absent_or(item::FENCE, Compare::LessOrEqual, self.txn.id.epoch())
     }
 }
 
@@ -197,6 +199,7 @@ impl<'a> Tombstone<'a> {
 pub(crate) async fn acquire(item: &Item<'_>, txn: &Txn, now: u64) -> Result<Acquired, Refusal> {
     let holder = Holder::Txn(txn.clone());
     let tombstone = Tombstone::of(item, txn);
+    let fence = tombstone.fence();
     let mut searched = None;
     loop {
         if weakness::is(Weakness::NoLocks) {
@@ -206,7 +209,7 @@ pub(crate) async fn acquire(item: &Item<'_>, txn: &Txn, now: u64) -> Result<Acqu
         let mut when = vec![
             free(),
             tombstone.is_below(),
-            tombstone.is_not_fenced(),
+            absent_or(&fence, Compare::LessOrEqual, txn.id.epoch()),
             not_in_older_rows(txn.id.epoch(), searched),
             turn::is_no_others(txn.id, now),
         ];
@@ -233,7 +236,7 @@ pub(crate) async fn acquire(item: &Item<'_>, txn: &Txn, now: u64) -> Result<Acqu
         if turn::is_anothers(&row, txn.id, now) {
             return Ok(Acquired::NotYet);
         }
-        if !tombstone.is_foreign && item.is_fenced(&row, txn.id.epoch()) {
+        if prune::fence(&row, &fence).is_some_and(|fence| fence > txn.id.epoch()) {
             return Err(Refusal::Fenced);
         }
         match item.obstacle(&row, txn.id.epoch(), searched) {
@@ -262,7 +265,10 @@ pub(crate) async fn settle(item: &Item<'_>, txn: &Txn, fate: &Fate) -> Result<()
             true => Condition::exists(mark),
             false => Condition::absent(mark),
         };
-        let mut when = vec![held_by(&holder), is_marked, item.has_room(0)];
+        let mut when = vec![held_by(&holder), is_marked];
+        if !marked_before {
+            when.push(item.has_room(0));
+        }
         if weakness::is(Weakness::NoLocks) {
             when.remove(0);
         } else if weakness::is(Weakness::SettleUnlocked) {
@@ -276,13 +282,16 @@ pub(crate) async fn settle(item: &Item<'_>, txn: &Txn, fate: &Fate) -> Result<()
             Fate::Release => update,
         };
         let row = match item.send(&update).await? {
+            Updated::Applied(row) if *fate == Fate::Release => {
+                return recycle::list_bare(item, &row).await;
+            }
             Updated::Applied(_) => return Ok(()),
             Updated::Refused(row) => row.unwrap_or_default(),
         };
         if Lock::of(&row)?.is_none_or(|lock| lock.holder != holder) {
             return Ok(());
         }
-        if item.is_full(&row) {
+        if item.is_full(&row) && row.get(mark).is_none() {
             item.make_room(&row).await?;
         }
         marked_before = row.get(mark).is_some();
@@ -342,7 +351,10 @@ pub(crate) async fn decline(item: Item<'_>, hold: &Hold, theirs: &Lock) -> Resul
 /// Gives a lock back, if it stands.
 pub(crate) async fn release(item: &Item<'_>, hold: &Hold) -> Result<(), StoreError> {
     let when = vec![held_by(&Holder::Instance(hold.clone()))];
-    item.send(&freeing(when)).await.map(drop)
+    match item.send(&freeing(when)).await? {
+        Updated::Applied(row) => recycle::list_bare(item, &row).await,
+        Updated::Refused(_) => Ok(()),
+    }
 }
 
 /// A lock, and the item it stands on.

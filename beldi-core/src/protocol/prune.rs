@@ -12,11 +12,13 @@
 //! full head. What nobody writes any more is left to the garbage collector.
 //!
 //! **Tombstones of other services' transactions** have epochs of another horizon, which may be far
-//! behind, so no fence is set for them. Such a tombstone goes when the coordinator has told that it is
-//! swept above its epoch: then the decision is gone there, and a late lock of that transaction is
-//! released by whoever meets it and asks.
+//! behind, so the fence of the own service is not for them. Such a tombstone goes once the coordinator
+//! has told that it is swept above its epoch, behind a fence of that service's own, which only its
+//! transactions are asked for.
 
-use crate::id::Id;
+use std::collections::BTreeMap;
+
+use crate::id::{Epoch, Id};
 use crate::protocol::daal::{Item, absent_or};
 use crate::protocol::layout::{self, item as attr, tombstone};
 use crate::store::{Compare, Condition, Result, Row, Update, Updated};
@@ -27,7 +29,7 @@ use crate::weakness::{self, Weakness};
 #[derive(Debug)]
 pub(crate) struct Pruning {
     marks: Vec<String>,
-    fence: u64,
+    fences: Fences,
 }
 
 /// A mark in a row: of this service's own, or the tombstone of another's transaction.
@@ -48,7 +50,7 @@ impl<'a> Mark<'a> {
     }
 
     /// The epoch it was born in.
-    pub(crate) fn epoch(&self) -> u64 {
+    pub(crate) fn epoch(&self) -> Epoch {
         match self {
             Self::Own(id) | Self::Foreign { txn: id, .. } => id.epoch(),
         }
@@ -69,16 +71,18 @@ impl Item<'_> {
     /// What can be pruned of a head.
     pub(super) fn prunable(&self, row: &Row) -> Option<Pruning> {
         let expired = |(name, value): (&String, &Value)| {
-            Mark::of(name, value).filter(|mark| self.has_expired(mark)).map(|_| name.clone())
+            Mark::of(name, value).is_some_and(|mark| self.has_expired(&mark))
         };
-        let marks: Vec<_> = row.0.iter().filter_map(expired).collect();
-        let fence = row.int(attr::FENCE).and_then(|fence| u64::try_from(fence).ok()).unwrap_or(0);
-        (!marks.is_empty()).then(|| Pruning { marks, fence: self.horizons.own().max(fence) })
+        let expired = || row.0.iter().filter(|entry| expired(*entry)).take(AT_ONCE);
+        let marks: Vec<_> = expired().map(|(name, _)| name.clone()).collect();
+        let gone = expired().filter_map(|(name, value)| Mark::of(name, value));
+        let fences = Fences::for_marks(self, gone, row);
+        (!marks.is_empty()).then_some(Pruning { marks, fences })
     }
 
     /// The same for the writer of a mark, who must not be behind the fence it sets.
     pub(super) fn prunable_for(&self, row: &Row, mark: Id) -> Option<Pruning> {
-        self.prunable(row).filter(|pruning| pruning.fence <= mark.epoch())
+        self.prunable(row).filter(|pruning| pruning.fences.own() <= mark.epoch())
     }
 
     /// Prunes a head, which was just read; leaves the only mark of a value alone, since the next write
@@ -113,15 +117,72 @@ impl Pruning {
     /// The same within an update that adds as many marks.
     pub(super) fn onto(self, update: Update, added: i64) -> Update {
         let Update { when, set, mut add, mut remove } = update;
-        let mut conditions = vec![when, absent_or(attr::FENCE, Compare::LessOrEqual, self.fence)];
-        conditions.extend(self.marks.iter().map(Condition::exists));
+        let mut conditions = vec![when];
+        if !weakness::is(Weakness::MarksTakenTwice) {
+            conditions.extend(self.marks.iter().map(Condition::exists));
+        }
+        let when = Condition::All(conditions);
         let fewer = i64::try_from(self.marks.len()).unwrap_or(i64::MAX);
         add.push((attr::MARKS.to_owned(), added - fewer));
         remove.extend(self.marks);
-        let update = Update { when: Condition::All(conditions), set, add, remove };
+        let update = Update { when, set, add, remove };
         if weakness::is(Weakness::PruneWithoutFence) {
             return update;
         }
-        update.set(attr::FENCE, self.fence)
+        self.fences.onto(update)
     }
 }
+
+/// What takes the place of marks: the attributes, and the epochs below which they refuse.
+#[derive(Debug)]
+pub(super) struct Fences(BTreeMap<String, Epoch>);
+
+impl Fences {
+    /// The fences for these marks of an item, no lower than those in its head.
+    pub(super) fn for_marks<'a>(
+        item: &Item<'_>,
+        marks: impl Iterator<Item = Mark<'a>>,
+        head: &Row,
+    ) -> Self {
+        let mut fences = BTreeMap::new();
+        for mark in marks {
+            let (name, epoch) = match mark {
+                Mark::Own(_) => (attr::FENCE.to_owned(), item.horizons.own()),
+                Mark::Foreign { service, .. } => {
+                    (layout::foreign_fence(service), item.horizons.swept(service))
+                }
+            };
+            let standing = fence(head, &name).unwrap_or(0);
+            fences.insert(name, epoch.max(standing));
+        }
+        Self(fences)
+    }
+
+    /// That of the own service; 0 if there is none.
+    fn own(&self) -> Epoch {
+        self.0.get(attr::FENCE).copied().unwrap_or(0)
+    }
+
+    /// Adds them to an update, which must not lower one.
+    pub(super) fn onto(&self, update: Update) -> Update {
+        let Update { when, mut set, add, remove } = update;
+        let lower =
+            |(name, epoch): (&String, &Epoch)| absent_or(name, Compare::LessOrEqual, *epoch);
+        let when = Condition::All(std::iter::once(when).chain(self.0.iter().map(lower)).collect());
+        set.extend(self.0.iter().map(|(name, epoch)| (name.clone(), Value::from(*epoch))));
+        Update { when, set, add, remove }
+    }
+
+    /// Whether the head of an item has them all.
+    pub(super) fn stand_in(&self, head: &Row) -> bool {
+        self.0.iter().all(|(name, epoch)| fence(head, name).is_some_and(|fence| fence >= *epoch))
+    }
+}
+
+/// A fence in a head.
+pub(super) fn fence(head: &Row, name: &str) -> Option<Epoch> {
+    Epoch::try_from(head.int(name)?).ok()
+}
+
+/// The most marks that one update takes away: a condition has its limits.
+const AT_ONCE: usize = 64;

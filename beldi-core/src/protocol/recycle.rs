@@ -8,34 +8,34 @@
 //! is left of each is a **tombstone**: the key of the row, and what refuses a second put. A slot or
 //! a decision that was deleted could be put again by a late attempt, which would then go on to
 //! effects on rows that no fence protects ((h) and P6). The tombstone of the intent answers a late
-//! duplicate of the request with the first result. Parts of slots decide nothing, and are deleted.
+//! duplicate of the request with the first result. Parts of slots and of the list of heads decide
+//! nothing, and are deleted.
 //!
 //! **A tombstone** stays for the redelivery window. That of a root which a `send` or another service
-//! began also stays until the root it came from is behind its own horizon: until then another attempt
-//! may send it again, however late. Then the rows of the partition are deleted, the intent last.
-//!
-//! **An older row** whose largest epoch is below the horizon: first the head is fenced, then the row is
-//! deleted. The other way round, a late attempt would search the older rows in vain and write again.
-//! A late helper may put the row again; it is in the index then, and goes again.
-//!
-//! **A head** without a value, marks or lock is kept for the redelivery window after its last mark
-//! went, because of its fence, and then deleted if it is still so.
+//! began stays until the root it came from is behind its own horizon, since until then another attempt
+//! may send it again, and for one window more, for what is on its way then. Then the rows of the
+//! partition are deleted, the intent last.
 //!
 //! **An abort** of a root that was never registered has no intent to go with. It is kept for the window
 //! too: it refuses the late decision of the try it aborted.
 //!
 //! **A prepare record** is emptied once the coordinator has told that its transaction is swept, and
 //! removed after the window.
+//!
+//! The rows of [`items`] have a file of their own.
+
+mod items;
+
+pub(crate) use items::{list_bare, remove_head, remove_older, tidy};
 
 use crate::id::{Epoch, Id};
-use crate::protocol::daal::{self, Item, absent_or};
 use crate::protocol::intent::{self, Intent};
-use crate::protocol::layout::{self, decision as decided, item as attr, prepare as prepared, slot};
-use crate::protocol::lock::Lock;
-use crate::protocol::prune::{Mark, marks};
-use crate::protocol::txn::{Decision, ItemKey};
+use crate::protocol::layout::{
+    self, decision as decided, intent as begun, prepare as prepared, slot,
+};
+use crate::protocol::txn::{Decision, ItemKey, item_key, named};
 use crate::store::{
-    Compare, Condition, DUE_ORDER, DUE_SHARD, EXPIRES, Key, Query, Result, Row, Store, Update,
+    Condition, DUE_ORDER, DUE_SHARD, EXPIRES, Key, Query, Result, Row, Store, StoreError, Update,
 };
 use crate::value::Value;
 use crate::weakness::{self, Weakness};
@@ -69,12 +69,15 @@ impl Tombstone {
     }
 }
 
-/// Everything in the partition of a root but its intent.
-pub(crate) async fn contents(store: &dyn Store, request_key: &str) -> Result<Vec<(Key, Row)>> {
+/// Everything in the partition of a root: its intent, and the other rows.
+pub(crate) async fn contents(
+    store: &dyn Store,
+    request_key: &str,
+) -> Result<(Option<Row>, Vec<(Key, Row)>)> {
     let mut rows = all(store, layout::root_partition(request_key)).await?;
-    let intent = layout::intent_row(request_key);
-    rows.retain(|(key, _)| *key != intent);
-    Ok(rows)
+    let key = layout::intent_row(request_key);
+    let intent = rows.iter().position(|(at, _)| *at == key);
+    Ok((intent.map(|at| rows.remove(at).1), rows))
 }
 
 async fn all(store: &dyn Store, partition: String) -> Result<Vec<(Key, Row)>> {
@@ -91,6 +94,24 @@ async fn all(store: &dyn Store, partition: String) -> Result<Vec<(Key, Row)>> {
     }
 }
 
+/// Puts the list of items of a root that is about to finish, where it is too long for its intent.
+pub(crate) async fn put_items(
+    store: &dyn Store,
+    request_key: &str,
+    by: &str,
+    items: &[ItemKey],
+) -> Result<()> {
+    for (number, part) in items.chunks(ITEMS_IN_A_ROW).enumerate() {
+        let list = part.iter().map(|item| Value::map(named(item))).collect();
+        let update = Update::when(Condition::always()).set(begun::ITEMS, Value::List(list));
+        store.update(&layout::items_row(request_key, by, number), &update).await?;
+    }
+    Ok(())
+}
+
+/// So many names of tables and keys fit into a row at their longest.
+const ITEMS_IN_A_ROW: usize = 128;
+
 /// The items whose heads a finished root may have left with marks.
 pub(crate) fn items(intent: &Intent, contents: &[(Key, Row)]) -> Result<Vec<ItemKey>> {
     let mut items = intent.items.clone();
@@ -98,6 +119,10 @@ pub(crate) fn items(intent: &Intent, contents: &[(Key, Row)]) -> Result<Vec<Item
         if let Some((_, retry)) = layout::parse_decision(&key.sort) {
             let decision = Decision::read(&intent.request_key, retry, row)?;
             items.extend(decision.items().cloned());
+        } else if let Some(Value::List(part)) = row.get(begun::ITEMS) {
+            let damaged = || StoreError::Corrupt(format!("the list of items {key}"));
+            let part: Option<Vec<_>> = part.iter().map(item_key).collect();
+            items.extend(part.ok_or_else(damaged)?);
         }
     }
     Ok(items)
@@ -160,86 +185,24 @@ fn emptied_decision() -> Update {
 /// What stands in an emptied row in the place of who wrote it, or of what was decided.
 const COLLECTED: &str = "collected";
 
-/// Removes what is left of a root below the horizon; returns how many rows that were.
+/// Removes what is left of a root below the horizon.
 pub(crate) async fn remove_root(
     store: &dyn Store,
-    request_key: &str,
+    left: &Intent,
+    contents: &[(Key, Row)],
     horizon: Epoch,
-) -> Result<usize> {
-    let mut removed = 0;
-    for (key, row) in contents(store, request_key).await? {
+) -> Result<()> {
+    for (key, row) in contents {
         // A new request under an old key may have begun: its rows are not meant.
         let (id, same) = match row.text(decided::TXN) {
             Some(txn) => (Id::parse(txn), Condition::equals(decided::TXN, txn)),
             None => (layout::instance_of(&key.sort), Condition::always()),
         };
-        if id.is_some_and(|id| id.epoch() < horizon) {
-            removed += usize::from(store.delete(&key, &same).await?);
+        if id.is_none_or(|id| id.epoch() < horizon) {
+            store.delete(key, &same).await?;
         }
     }
-    Ok(removed + usize::from(intent::forget(store, request_key).await?))
-}
-
-/// Removes an older row that is behind the horizon, or leaves it if it holds a tombstone that is
-/// needed; tells whether it is gone.
-pub(crate) async fn remove_older(item: &Item<'_>, key: &Key, row: &Row) -> Result<bool> {
-    let expired = |(name, value): (&String, &Value)| {
-        Mark::of(name, value).is_none_or(|mark| item.has_expired(&mark))
-    };
-    if !row.0.iter().all(expired) {
-        return Ok(false);
-    }
-    if !weakness::is(Weakness::OlderRowsWithoutFence) {
-        let horizon = item.horizons.own();
-        let lower = absent_or(attr::FENCE, Compare::Less, horizon);
-        let when = Condition::All(vec![Condition::exists(attr::GENERATION), lower]);
-        item.send(&Update::when(when).set(attr::FENCE, horizon)).await?;
-    }
-    item.store.delete(key, &Condition::always()).await?;
-    Ok(true)
-}
-
-/// Prunes the head of an item, and notes until when it is kept if nothing is left in it. Returns how
-/// many marks went.
-pub(crate) async fn tidy(item: &Item<'_>, row: Row, until: Epoch) -> Result<usize> {
-    let (pruned, row) = item.prune(row).await?;
-    let is_new = pruned > 0 || row.due().is_none();
-    if is_bare(&row) && !row.0.is_empty() && is_new {
-        let update = Update::when(bare());
-        let left = Tombstone { until, by_store: false };
-        item.send(&left.onto(update, item.key)).await?;
-    }
-    Ok(pruned)
-}
-
-/// Removes a head if nothing is left in it, or takes it out of the garbage; tells whether it is gone.
-pub(crate) async fn remove_head(item: &Item<'_>, until: Epoch) -> Result<bool> {
-    let row = daal::read(item.store, item.table, item.key).await?;
-    let key = layout::head(item.table, item.key);
-    if !is_bare(&row) {
-        unlist(item.store, &key, item.key).await?;
-        return Ok(false);
-    }
-    // A writer that counts generations anew must not find the rows of old ones.
-    let older = layout::older_partition(item.table, item.key);
-    if row.get(attr::GENERATION).is_some() && !all(item.store, older).await?.is_empty() {
-        postpone(item.store, &key, item.key, until).await?;
-        return Ok(false);
-    }
-    item.store.delete(&key, &bare()).await
-}
-
-/// Whether a head has neither value nor marks nor lock.
-fn is_bare(row: &Row) -> bool {
-    row.get(attr::VALUE).is_none() && marks(row) == 0 && matches!(Lock::of(row), Ok(None))
-}
-
-fn bare() -> Condition {
-    Condition::All(vec![
-        Condition::absent(attr::VALUE),
-        Condition::absent(attr::LOCK),
-        absent_or(attr::MARKS, Compare::LessOrEqual, 0),
-    ])
+    intent::forget(store, left).await.map(drop)
 }
 
 /// Looks at a garbage row again later.
@@ -247,9 +210,13 @@ pub(crate) async fn postpone(
     store: &dyn Store,
     key: &Key,
     shard_key: &str,
+    seen: Epoch,
     until: Epoch,
 ) -> Result<()> {
-    let when = Condition::equals(DUE_SHARD, layout::garbage_shard(shard_key));
+    let when = Condition::All(vec![
+        Condition::equals(DUE_SHARD, layout::garbage_shard(shard_key)),
+        Condition::equals(DUE_ORDER, seen),
+    ]);
     store.update(key, &Update::when(when).set(DUE_ORDER, until)).await.map(drop)
 }
 
@@ -277,14 +244,17 @@ pub(crate) async fn remove_prepare(store: &dyn Store, key: &Key) -> Result<bool>
 }
 
 /// Removes an abort that no intent stands for.
-pub(crate) async fn remove_abort(store: &dyn Store, key: &Key, root: &str) -> Result<bool> {
-    store.delete(key, &Condition::equals(DUE_SHARD, layout::garbage_shard(root))).await
-}
-
-/// Leaves a tombstone that has run out to a store which removes such rows by itself.
-pub(crate) async fn leave_to_store(store: &dyn Store, key: &Key, left: &Tombstone) -> Result<()> {
-    let update = left.onto(Update::when(Condition::exists(DUE_SHARD)), "");
-    store.update(key, &update).await.map(drop)
+pub(crate) async fn remove_abort(
+    store: &dyn Store,
+    key: &Key,
+    root: &str,
+    seen: Epoch,
+) -> Result<bool> {
+    let same = Condition::All(vec![
+        Condition::equals(DUE_SHARD, layout::garbage_shard(root)),
+        Condition::equals(DUE_ORDER, seen),
+    ]);
+    store.delete(key, &same).await
 }
 
 /// Empties the intent of a finished root, whose other rows are empty by now.
@@ -292,10 +262,11 @@ pub(crate) async fn empty_intent(
     store: &dyn Store,
     intent: &Intent,
     left: &Tombstone,
+    is_over: bool,
 ) -> Result<()> {
     if weakness::is(Weakness::DeletedIntents) {
         let key = layout::intent_row(&intent.request_key);
         return store.delete(&key, &Condition::always()).await.map(drop);
     }
-    intent::empty(store, intent, left).await
+    intent::empty(store, intent, left, is_over).await
 }

@@ -5,7 +5,8 @@
 //! s1 and s2 leaves a head that is still full; the next writer repeats s1 (refused, the refusal shows
 //! the row) and does s2. Any number of writers help: whoever copied first, all remove what is in the
 //! copy, and a mark that a host with a larger capacity added after it stays. s2 also asks that what
-//! it removes is still there, since a head can be [pruned](super::prune) meanwhile.
+//! it removes is still as it was copied: a head can be [pruned](super::prune) meanwhile, and a tombstone
+//! can grow.
 //!
 //! An older row is in the garbage from the beginning: it goes once the horizon is above its largest
 //! epoch ([`recycle`](super::recycle)).
@@ -16,6 +17,7 @@ use crate::protocol::layout::{self, item as attr};
 use crate::protocol::prune::Mark;
 use crate::store::{Condition, DUE_ORDER, DUE_SHARD, Query, Result, Row, Update, Updated};
 use crate::value::Value;
+use crate::weakness::{self, Weakness};
 
 impl Item<'_> {
     /// Looks for the mark from the newest older row back to the first that ends before its epoch,
@@ -72,16 +74,21 @@ impl Item<'_> {
             None => Condition::absent(attr::GENERATION),
         };
         let copied: Vec<_> = marks(&copy)
-            .filter(|(name, _)| row.get(name).is_some())
-            .map(|(name, _)| name.clone())
+            .filter(|(name, outcome)| row.get(name) == Some(*outcome))
+            .map(|(name, outcome)| (name.clone(), outcome.clone()))
             .collect();
         let fewer = i64::try_from(copied.len()).unwrap_or(i64::MAX);
-        let still = std::iter::once(still).chain(copied.iter().map(Condition::exists));
-        let mut swing = Update::when(Condition::All(still.collect()))
+        // A tombstone is not immutable: a later try may have been settled since it was copied.
+        let same = |(name, outcome): &(String, Value)| Condition::equals(&**name, outcome.clone());
+        let mut still = vec![still];
+        if !weakness::is(Weakness::MarksTakenTwice) {
+            still.extend(copied.iter().map(same));
+        }
+        let mut swing = Update::when(Condition::All(still))
             .set(attr::GENERATION, generation + 1)
             .set(attr::SPILLED, copy.get(attr::SPILLED).cloned().unwrap_or(Value::Int(0)))
             .add(attr::MARKS, -fewer);
-        swing.remove = copied;
+        swing.remove = copied.into_iter().map(|(name, _)| name).collect();
         self.send(&swing).await?;
         Ok(())
     }

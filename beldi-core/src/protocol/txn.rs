@@ -136,6 +136,8 @@ pub(crate) struct Prepared {
 pub(crate) struct Abort {
     pub(crate) by: String,
     pub(crate) until: Epoch,
+    /// The items it holds or may hold, as far as they are known.
+    pub(crate) touched: Vec<ItemKey>,
 }
 
 /// The transactional step and what came of it.
@@ -189,6 +191,15 @@ pub(crate) async fn hand_over(store: &dyn Store, root: &str, txn: Id, retry: u32
     store.update(&layout::decision_row(root, txn, retry), &update).await.map(drop)
 }
 
+/// Takes the sends off a decision that was applied, where their receivers may be forgotten before the
+/// root ends.
+pub(crate) async fn strip_sends(store: &dyn Store, root: &str, decision: &Decision) -> Result<()> {
+    let same = Condition::equals(attr::TXN, decision.txn.to_string());
+    let update = Update::when(same).remove(attr::SENDS);
+    let key = layout::decision_row(root, decision.txn, decision.retry);
+    store.update(&key, &update).await.map(drop)
+}
+
 /// The value of an item and how often it has changed, for a reader outside of transactions.
 pub(crate) async fn current(
     decisions: &dyn Decisions,
@@ -219,7 +230,7 @@ impl Decision {
             by: abort.by,
             until: Some(abort.until),
             writes: BTreeMap::new(),
-            reads: Vec::new(),
+            reads: abort.touched,
             sends: Vec::new(),
             prepared: Vec::new(),
             step: None,
@@ -309,7 +320,10 @@ impl Decision {
             retry,
             commit: row.text(attr::OUTCOME)? == COMMIT,
             by: row.text(attr::BY).unwrap_or_default().to_owned(),
-            until: None,
+            until: row
+                .due()
+                .filter(|(shard, _)| layout::is_garbage_shard(shard))
+                .map(|(_, until)| until),
             writes: list(attr::WRITES).iter().map(read_write).collect::<Option<_>>()?,
             reads: list(attr::READS).iter().map(item_key).collect::<Option<_>>()?,
             sends: list(attr::SENDS)

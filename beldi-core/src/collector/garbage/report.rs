@@ -25,14 +25,16 @@ pub struct Collected {
     pub prepared: usize,
     /// Tombstones removed, as their redelivery window was over.
     pub tombstones: usize,
-    /// Items without a value of which nothing is left.
-    pub items: usize,
+    /// Heads of items without a value, of which nothing is left.
+    pub heads: usize,
     /// How long it took.
     pub took: Duration,
     /// Whether nothing is left to do; otherwise the time was over, and the next run goes on.
     pub is_complete: bool,
     /// The unfinished instance at which the horizon stops, if one does.
     pub held_back: Option<HeldBack>,
+    /// Rows that could not be dealt with, and stay where they are: the log says what is wrong.
+    pub damaged: usize,
     /// Services that could not be asked how far they are swept, so that what they called is kept.
     pub unreachable: Vec<String>,
 }
@@ -65,7 +67,7 @@ impl Collected {
             ("older_row", self.older_rows),
             ("prepare", self.prepared),
             ("tombstone", self.tombstones),
-            ("item", self.items),
+            ("head", self.heads),
         ]
     }
 
@@ -81,7 +83,7 @@ impl Collected {
             older_rows: self.older_rows + later.older_rows,
             prepared: self.prepared + later.prepared,
             tombstones: self.tombstones + later.tombstones,
-            items: self.items + later.items,
+            heads: self.heads + later.heads,
             took: self.took + later.took,
             ..later
         }
@@ -96,6 +98,7 @@ impl Collected {
         let behind = Duration::from_millis(now.saturating_sub(self.horizon));
         gauge!("beldi_horizon_age_seconds").set(behind);
         gauge!("beldi_horizon_is_held_back").set(f64::from(u8::from(self.held_back.is_some())));
+        gauge!("beldi_garbage_damaged").set(self.damaged as f64);
         gauge!("beldi_peers_unreachable").set(self.unreachable.len() as f64);
     }
 }

@@ -214,7 +214,8 @@ impl Attempt {
             let nothing = Outcome::default();
             self.service.settle_all(txn, &nothing, transaction.touched()).await?;
         }
-        let abort = Decision::abort(txn, self.service.abort_by(self.by.clone()));
+        let abort = self.service.abort_by(self.by.clone(), transaction.touched());
+        let abort = Decision::abort(txn, abort);
         let decision = match txn::decide(&self.service.store, &txn.root, &abort).await? {
             Put::Mine => abort,
             Put::Theirs(theirs) => *theirs,
