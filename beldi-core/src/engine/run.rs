@@ -340,7 +340,9 @@ fn behind_the_horizon(limits: &crate::limits::Limits) -> Reason {
     Reason::new(
         "collected",
         format!(
-            "the horizon of the garbage collector has passed this unfinished instance, so its writes              are refused: the clock of the host that began it was behind by more than half of              `Limits::lag` ({lag:?}). Correct the clocks, look what it has done, and ask under another key"
+            "the horizon of the garbage collector has passed this unfinished instance, so its writes \
+             are refused: the clock of the host that began it was behind by more than half of \
+             `Limits::lag` ({lag:?}). Correct the clocks, look what it has done, and ask under another key"
         ),
     )
 }
