@@ -18,7 +18,7 @@ pub(crate) struct Args {
 
     /// How many requests come in a second
     #[arg(long, value_name = "N", default_value_t = 10)]
-    #[arg(value_parser = clap::value_parser!(u32).range(1..=50))]
+    #[arg(value_parser = clap::value_parser!(u32).range(5..=50))]
     pub(crate) rate: u32,
 
     /// Draws the requests

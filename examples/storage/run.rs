@@ -13,7 +13,7 @@ use crate::load::{self, Load};
 use crate::service;
 
 /// How long the load runs before anything counts. By then the first drafts, the longest to go, have
-/// been put, deleted, collected (a lag later) and forgotten (a redelivery window later).
+/// been put, deleted, collected (a lag later) and forgotten (a redelivery window and a lag later).
 pub(crate) const WARM_UP: Duration = Duration::from_secs(5 * 60);
 /// So many samples are taken in each tenth of what counts.
 pub(crate) const SAMPLES_IN_A_TENTH: u32 = 6;
