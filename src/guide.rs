@@ -11,6 +11,9 @@ pub mod transactions {}
 #[doc = include_str!("docs/errors.md")]
 pub mod errors {}
 
+#[doc = include_str!("docs/storage.md")]
+pub mod storage {}
+
 #[cfg(feature = "embedded")]
 #[doc = include_str!("docs/http.md")]
 pub mod http {}

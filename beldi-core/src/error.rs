@@ -30,6 +30,7 @@ use crate::store::StoreError;
 /// | `other_code` | another build began it, and this one's code differs | see [`App::compatible`](crate::App::compatible) |
 /// | `other_way` | a replay took other steps than the log has | make the handler deterministic |
 /// | `corrupt_row` | a row cannot be read | restore the file |
+/// | `collected` | the garbage collector has passed an unfinished instance, since the clock of its host was far behind | correct the clocks; see [`Limits::lag`](crate::Limits::lag) |
 ///
 /// Those of failed attempts, which are repeated, and park the instance after
 /// [`Limits::attempts`](crate::Limits::attempts):

@@ -16,7 +16,7 @@ use crate::error::Reason;
 use crate::id::Id;
 use crate::limits::MAX_FIRST_SLOT;
 use crate::protocol::daal::Refusal;
-use crate::protocol::intent::{self, Intent, Registered, State};
+use crate::protocol::intent::{self, Intent, Left, Registered, State};
 use crate::protocol::journal::{Journal, Slot, encoded_size};
 use crate::protocol::lock::{self, Hold};
 use crate::protocol::txn::{Decision, ItemKey};
@@ -113,6 +113,8 @@ pub(crate) struct Attempt {
     registered: AtomicBool,
     /// Whether a registration was sent, whatever came of it.
     asked: AtomicBool,
+    /// Whether there may be rows beside the intent.
+    has_rows: AtomicBool,
     registering: tokio::sync::Mutex<()>,
     stopped: Mutex<Option<Stop>>,
 }
@@ -120,6 +122,7 @@ pub(crate) struct Attempt {
 impl Attempt {
     pub(crate) fn new(service: Arc<Service>, begin: Begin) -> Self {
         let Begin { intent, registered, resumed, journal } = begin;
+        let has_rows = AtomicBool::new(resumed || !journal.is_empty());
         let attempt = Self {
             by: intent.by.clone(),
             service,
@@ -131,6 +134,7 @@ impl Attempt {
             resumed,
             registered: AtomicBool::new(registered),
             asked: AtomicBool::new(registered),
+            has_rows,
             registering: tokio::sync::Mutex::default(),
             stopped: Mutex::default(),
         };
@@ -161,6 +165,16 @@ impl Attempt {
             (false, true) => Registration::InDoubt,
             (false, false) => Registration::None,
         }
+    }
+
+    /// Notes that a row beside the intent is on its way.
+    pub(crate) fn puts_a_row(&self) {
+        self.has_rows.store(true, Ordering::Release);
+    }
+
+    /// What the run leaves for the garbage collector to see to.
+    pub(crate) fn left(&self) -> Left {
+        Left { items: self.holdings.untidy(), rows: self.has_rows.load(Ordering::Acquire) }
     }
 
     /// Notes that a registration is on its way, in a row of its own or in a decision.

@@ -141,6 +141,7 @@ impl Instance {
         if went_along {
             *next_slot += 1;
         } else if !slot.entries.is_empty() {
+            self.attempt.puts_a_row();
             let Attempt { service, intent, .. } = &*self.attempt;
             match journal::append(&service.store, &intent.request_key, &slot).await? {
                 Appended::Mine => *next_slot += 1,

@@ -277,7 +277,8 @@ impl Run<'_> {
         if !relied_on {
             return Ok((result, None));
         }
-        let done = Intent { state: State::Done(result.clone()), ..attempt.intent.clone() };
+        let (state, left) = (State::Done(result.clone()), attempt.left());
+        let done = Intent { state, left, ..attempt.intent.clone() };
         attempt.send_registration(&done, None).await?;
         Ok((result, None))
     }
@@ -372,20 +373,22 @@ impl Rest {
         let (store, intent) = (&attempt.service.store, &attempt.intent);
         attempt.holdings.applied().await?;
         attempt.release_all(None).await?;
-        let mut items = attempt.holdings.untidy();
+        let mut left = attempt.left();
+        let items = &mut left.items;
         if items.iter().map(|(table, key)| table.len() + key.len() + 16).sum::<usize>() > MAX_ITEMS
         {
-            recycle::put_items(store, &intent.request_key, &attempt.by, &items).await?;
+            recycle::put_items(store, &intent.request_key, &attempt.by, items).await?;
             items.clear();
+            left.rows = true;
         }
         let first = if attempt.is_registered() {
-            intent::finish(store, intent, result, &items).await?
+            intent::finish(store, intent, result, &left).await?
         } else {
             let state = State::Done(result.clone());
-            let done = Intent { state, items: items.clone(), ..intent.clone() };
+            let done = Intent { state, left: left.clone(), ..intent.clone() };
             match intent::register(store, &done, None).await? {
                 Registered::Mine => result.clone(),
-                Registered::Theirs(_) => intent::finish(store, intent, result, &items).await?,
+                Registered::Theirs(_) => intent::finish(store, intent, result, &left).await?,
             }
         };
         if let Some((txn, retry)) = attempt.holdings.carrier() {

@@ -7,7 +7,8 @@
 //! 2. look for the oldest unfinished root, running or parked, in the due index. Whatever had
 //!    registered before the door was raised is seen.
 //! 3. **publish**: if nobody has moved the door meanwhile, the horizon becomes the lower of the door
-//!    and that root. Whoever looked behind the same door comes to something true; the highest stays.
+//!    and that root, and the door goes down to it. Of two that looked behind the same door, the first
+//!    one publishes.
 //!
 //! A root that registers below the door may have been overlooked. So who has registered one, or is to
 //! go on with one, **confirms** its epoch unless it is fresh: reads the row, *after* the root was seen
@@ -70,12 +71,12 @@ pub(crate) async fn raise(store: &dyn Store, door: Epoch) -> Result<Round> {
 
 /// Ends a round: nothing below `horizon` was unfinished after its door was raised. Returns what stands.
 pub(crate) async fn publish(store: &dyn Store, round: &Round, horizon: Epoch) -> Result<Round> {
-    let mut when = vec![absent_or(attr::HORIZON, Compare::Less, horizon)];
+    let mut when = vec![absent_or(attr::HORIZON, Compare::LessOrEqual, horizon)];
     if !weakness::is(Weakness::RoundsEndUnasked) {
         when.push(Condition::equals(attr::ROUND, round.number));
     }
-    let when = Condition::All(when);
-    let update = Update::when(when).set(attr::HORIZON, horizon);
+    let update = Update::when(Condition::All(when)).set(attr::HORIZON, horizon);
+    let update = update.set(attr::DOOR, horizon).add(attr::ROUND, 1);
     Ok(Round::of(Some(&changed(store, &update).await?)))
 }
 

@@ -59,12 +59,44 @@ pub(crate) struct Intent {
     pub(crate) by: String,
     /// The service whose root called it or sent it, if that is another one.
     pub(crate) caller: Option<String>,
-    /// Items whose heads were left with more than its own mark, as far as it is known.
-    pub(crate) items: Vec<ItemKey>,
+    /// When done: what it left elsewhere.
+    pub(crate) left: Left,
     /// Of a collected root, whose input is gone: its digest.
     pub(crate) asked: Option<Vec<u8>>,
     /// Of a collected root: whether it is known that nobody is left who could send or call it again.
     pub(crate) is_over: bool,
+}
+
+/// What a finished root has left elsewhere than in its intent.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Left {
+    /// Items whose heads hold more than its own mark, as far as it is known.
+    pub(crate) items: Vec<ItemKey>,
+    /// Whether there may be other rows in its partition.
+    pub(crate) rows: bool,
+}
+
+impl Left {
+    fn attributes(&self) -> Vec<(String, Value)> {
+        let mut attributes = Vec::new();
+        if !self.items.is_empty() {
+            let items = self.items.iter().map(|item| Value::map(named(item)));
+            attributes.push((attr::ITEMS.to_owned(), Value::List(items.collect())));
+        }
+        if self.rows {
+            attributes.push((attr::MORE.to_owned(), true.into()));
+        }
+        attributes
+    }
+
+    fn read(row: &Row) -> Option<Self> {
+        let items = match row.get(attr::ITEMS) {
+            Some(Value::List(items)) => items.iter().map(item_key).collect::<Option<_>>()?,
+            Some(_) => return None,
+            None => Vec::new(),
+        };
+        Some(Self { items, rows: row.get(attr::MORE).is_some() })
+    }
 }
 
 /// What is left of an input.
@@ -135,12 +167,13 @@ pub(crate) async fn claim(
     Intent::read(&seen.request_key, &row).map(Some)
 }
 
-/// Records the result if there is none, with the items to be pruned; returns the one that stands.
+/// Records the result if there is none, with what the garbage collector has to know; returns the
+/// result that stands.
 pub(crate) async fn finish(
     store: &dyn Store,
     intent: &Intent,
     result: &Value,
-    items: &[ItemKey],
+    left: &Left,
 ) -> Result<Value> {
     let request_key = &*intent.request_key;
     let unfinished = Condition::Any(vec![is(RUNNING), is(PARKED)]);
@@ -150,9 +183,7 @@ pub(crate) async fn finish(
         .set(DUE_SHARD, layout::garbage_shard(request_key))
         .set(DUE_ORDER, intent.epoch)
         .remove(attr::REASON);
-    if !items.is_empty() {
-        update = update.set(attr::ITEMS, list(items));
-    }
+    update.set.extend(left.attributes());
     let refused = match store.update(&layout::intent_row(request_key), &update).await? {
         Updated::Applied(_) => return Ok(result.clone()),
         Updated::Refused(row) => row.unwrap_or_default(),
@@ -228,7 +259,7 @@ pub(crate) async fn empty(
 }
 
 /// What is not left of a collected root.
-const GONE: [&str; 9] = [
+const GONE: [&str; 10] = [
     attr::INPUT,
     attr::CODE,
     attr::VERSION,
@@ -238,6 +269,7 @@ const GONE: [&str; 9] = [
     attr::FIRST,
     attr::REASON,
     attr::ITEMS,
+    attr::MORE,
 ];
 
 /// Notes that whoever sent or called the root is over: what is left of it goes after one window more.
@@ -266,10 +298,6 @@ fn due(update: Update, intent: &Intent) -> Update {
         State::Done(_) => layout::garbage_shard(key),
     };
     update.set(DUE_SHARD, shard).set(DUE_ORDER, intent.epoch)
-}
-
-fn list(items: &[ItemKey]) -> Value {
-    Value::List(items.iter().map(|item| Value::map(named(item))).collect())
 }
 
 /// The intent as it stands.
@@ -305,9 +333,6 @@ impl Intent {
         if let Some(caller) = &self.caller {
             attributes.push((attr::CALLER, Value::from(&**caller)));
         }
-        if !self.items.is_empty() {
-            attributes.push((attr::ITEMS, list(&self.items)));
-        }
         match &self.state {
             State::Done(result) => {
                 attributes.push((attr::STATE, DONE.into()));
@@ -315,7 +340,8 @@ impl Intent {
             }
             _ => attributes.push((attr::STATE, RUNNING.into())),
         }
-        attributes.into_iter().map(|(name, value)| (name.to_owned(), value)).collect()
+        let own = attributes.into_iter().map(|(name, value)| (name.to_owned(), value));
+        own.chain(self.left.attributes()).collect()
     }
 
     /// The registration as a value, where another row carries it.
@@ -355,11 +381,6 @@ impl Intent {
             Ok(first) => first,
             Err(error) => return Ok(Err(error)),
         };
-        let items = match row.get(attr::ITEMS) {
-            Some(Value::List(items)) => items.iter().map(item_key).collect::<Option<_>>(),
-            Some(_) => None,
-            None => Some(Vec::new()),
-        };
         let common = Self {
             request_key: request_key.to_owned(),
             ssf: text(attr::SSF)?,
@@ -375,7 +396,7 @@ impl Intent {
             first,
             by: String::new(),
             caller: row.text(attr::CALLER).map(str::to_owned),
-            items: items.ok_or(attr::ITEMS)?,
+            left: Left::read(row).ok_or(attr::ITEMS)?,
             asked: None,
             is_over: row.get(attr::KEPT).is_none(),
         };
@@ -410,7 +431,7 @@ impl Intent {
             first: None,
             by: String::new(),
             caller: None,
-            items: Vec::new(),
+            left: Left::default(),
             asked: None,
             is_over: true,
         }

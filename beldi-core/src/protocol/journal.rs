@@ -135,6 +135,11 @@ impl Journal {
         self.tries.get(&txn.stem()).copied().unwrap_or(0)
     }
 
+    /// Whether there are rows beside the intent.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.logs.is_empty() && self.tries.is_empty()
+    }
+
     /// Whether anything was logged of a root, in its epoch, after its registration.
     pub(crate) fn has_slots_after(&self, root: &Intent) -> bool {
         let first = root.first.as_ref().map(|first| first.instance);

@@ -131,6 +131,8 @@ pub(crate) mod intent {
     pub(crate) const CALLER: &str = "caller";
     /// Items whose heads were left with more than its own mark: table and key.
     pub(crate) const ITEMS: &str = "items";
+    /// When done: there may be other rows in its partition.
+    pub(crate) const MORE: &str = "more";
     /// Of a tombstone: a digest of the input.
     pub(crate) const ASKED: &str = "asked";
     /// Of a tombstone: kept for as long as whoever sent or called it is unfinished.

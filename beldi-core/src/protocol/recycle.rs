@@ -114,7 +114,7 @@ const ITEMS_IN_A_ROW: usize = 128;
 
 /// The items whose heads a finished root may have left with marks.
 pub(crate) fn items(intent: &Intent, contents: &[(Key, Row)]) -> Result<Vec<ItemKey>> {
-    let mut items = intent.items.clone();
+    let mut items = intent.left.items.clone();
     for (key, row) in contents {
         if let Some((_, retry)) = layout::parse_decision(&key.sort) {
             let decision = Decision::read(&intent.request_key, retry, row)?;

@@ -61,7 +61,7 @@ impl Garbage {
 impl Run<'_> {
     /// Takes away one page. All its rows are read first, for what they left at the same items.
     pub(super) async fn take_away(&self, rows: Vec<(Key, Row)>) -> Result<Collected> {
-        let look = stream::iter(rows).map(async |(key, _)| self.spare(self.look(key).await));
+        let look = stream::iter(rows).map(async |(key, row)| self.spare(self.look(key, row).await));
         let found: Vec<Found> = look.buffer_unordered(AT_ONCE).try_collect().await?;
         let items: BTreeSet<_> =
             found.iter().flat_map(|found| found.what.items()).cloned().collect();
@@ -76,10 +76,19 @@ impl Run<'_> {
     }
 
     /// Reads what is to be known of a row. The index may be behind, or another collector ahead: only
-    /// the row itself tells whether it is garbage.
-    async fn look(&self, key: Key) -> Result<Found> {
+    /// the row itself tells whether it is garbage. But what is finished stays so, and can only be
+    /// emptied once; if that is all there is of a root, it need not be read again.
+    async fn look(&self, key: Key, listed: Row) -> Result<Found> {
         let store = &self.service.store;
         let root = layout::parse_root(&key).filter(|root| key == layout::intent_row(root));
+        if let Some(root) = root
+            && let Ok(intent) = Intent::read(root, &listed)
+            && matches!(intent.state, State::Done(_))
+            && !(intent.is_collected() || intent.left.rows)
+        {
+            let order = listed.due().map_or(intent.epoch, |(_, order)| order);
+            return Ok(Found { order, what: root_of(intent, Vec::new())? });
+        }
         let (row, contents) = match root {
             Some(root) => recycle::contents(store, root).await?,
             None => (store.get(&key).await?, Vec::new()),

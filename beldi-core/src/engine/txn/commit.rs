@@ -143,6 +143,7 @@ impl Step {
         if weakness::is(Weakness::ReleaseBeforeDecision) {
             attempt.service.apply(&transaction.txn.root, &decision).await?;
         }
+        attempt.puts_a_row();
         match txn::decide(&attempt.service.store, &transaction.txn.root, &decision).await? {
             Put::Mine => {
                 attempt.decided(decision);
@@ -216,6 +217,7 @@ impl Attempt {
         }
         let abort = self.service.abort_by(self.by.clone(), transaction.touched());
         let abort = Decision::abort(txn, abort);
+        self.puts_a_row();
         let decision = match txn::decide(&self.service.store, &txn.root, &abort).await? {
             Put::Mine => abort,
             Put::Theirs(theirs) => *theirs,
