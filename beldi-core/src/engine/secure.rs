@@ -58,7 +58,13 @@ impl Service {
     async fn renew(&self, lost: &Intent, loaded: &Loaded) -> Result<(), Stop> {
         let key = &lost.request_key;
         if loaded.journal.has_slots_after(lost) {
-            return Err(Stop::Park(self.behind_the_horizon()));
+            // It may have ended since it was read: then the horizon is right.
+            let now = intent::read(&self.store, key).await?;
+            let is_same = |now: &Intent| now.state == lost.state && now.epoch == lost.epoch;
+            return match now.filter(is_same) {
+                Some(_) => Err(Stop::Park(self.behind_the_horizon())),
+                None => Ok(()),
+            };
         }
         tracing::debug!(instance = %key, "registered behind the horizon; it gets a new epoch");
         for decision in &loaded.journal.committed {
