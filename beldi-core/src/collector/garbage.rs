@@ -90,9 +90,10 @@ impl Run<'_> {
             let mut query = DueQuery { shard, up_to: u64::MAX, limit: 1, after: None };
             loop {
                 let page = self.service.store.due(&query).await?;
-                let found = page.rows.first().filter(|(_, row)| !is_forgotten(row));
-                let found = found.and_then(|(key, row)| Some((key, row, row.due()?.1)));
-                let holds = found.filter(|(_, _, epoch)| *epoch >= horizon);
+                let holds = page.rows.iter().find_map(|(key, row)| {
+                    let (_, epoch) = row.due()?;
+                    (epoch >= horizon && !is_forgotten(row)).then_some((key, row, epoch))
+                });
                 if let Some((key, row, epoch)) = holds {
                     if oldest.as_ref().is_none_or(|(least, _)| epoch < *least) {
                         oldest = Some((epoch, held_back(key, row, epoch)));

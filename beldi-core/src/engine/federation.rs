@@ -66,6 +66,8 @@ pub(crate) struct Ended {
     pub(crate) counting: Option<Vec<Id>>,
     /// Whether the transaction is over; otherwise it is tried again.
     pub(crate) for_good: bool,
+    /// Whether what was decided is not known any more: its root is collected, so it is in place.
+    pub(crate) is_collected: bool,
 }
 
 /// Why another service did not do what it was asked.
@@ -355,11 +357,13 @@ impl Service {
             txn: Some(ended.txn),
             commit: ended.counting.is_some(),
             for_good: ended.for_good,
+            is_collected: ended.is_collected,
             ..Outcome::default()
         };
         if let Some(counting) = &ended.counting {
             for instance in counting {
                 let record = records.iter().find(|record| record.instance == *instance);
+                outcome.is_collected |= record.is_none();
                 outcome.writes.extend(record.into_iter().flat_map(|record| record.writes.clone()));
             }
         }
@@ -406,7 +410,8 @@ impl Ended {
         let counting = decision.prepared.iter().filter(counts);
         let counting: Vec<_> = counting.map(|prepared| prepared.instance).collect();
         let counting = decision.commit.then_some(counting);
-        Self { txn: decision.txn, counting, for_good: decision.step.is_some() }
+        let (txn, for_good) = (decision.txn, decision.step.is_some());
+        Self { txn, counting, for_good, is_collected: decision.is_collected() }
     }
 }
 

@@ -40,8 +40,10 @@ impl Service {
         for _ in 0..RENEWALS {
             let loaded = journal::load(&self.store, request_key).await?;
             let Some(intent) = &loaded.intent else {
-                self.keep_aborts(request_key, &loaded).await?;
-                return Ok(loaded);
+                if self.keep_aborts(request_key, &loaded).await? {
+                    return Ok(loaded);
+                }
+                continue;
             };
             if intent.state != State::Running || self.is_secure(intent.epoch).await? {
                 return Ok(loaded);
@@ -89,17 +91,19 @@ impl Service {
     }
 
     /// Keeps the aborts from which a root goes on that is not registered: if they went now, another
-    /// run of it could begin before them.
-    async fn keep_aborts(&self, request_key: &str, loaded: &Loaded) -> Result<(), StoreError> {
+    /// run of it could begin before them. Tells whether they are still there.
+    async fn keep_aborts(&self, request_key: &str, loaded: &Loaded) -> Result<bool, StoreError> {
         let until = self.window().until;
         let soon = self.outside.now() + millis(self.limits.redelivery) / 2;
         for (txn, retry, kept) in &loaded.journal.aborts {
             if *kept < soon {
                 let key = layout::decision_row(request_key, *txn, *retry);
-                recycle::postpone(&self.store, &key, request_key, *kept, until).await?;
+                if !recycle::postpone(&self.store, &key, request_key, *kept, until).await? {
+                    return Ok(false);
+                }
             }
         }
-        Ok(())
+        Ok(true)
     }
 
     /// Why an instance is parked that the garbage collector has taken for finished.

@@ -32,7 +32,8 @@ use crate::protocol::daal::{
 };
 use crate::protocol::layout::{self, item, lock as field, tombstone};
 use crate::protocol::txn::{Fate, Txn};
-use crate::protocol::{prune, recycle, turn};
+use crate::protocol::prune::{self, Pruning};
+use crate::protocol::{recycle, turn};
 use crate::store::{
     Compare, Condition, DUE_ORDER, DUE_SHARD, DueQuery, Field, Row, Store, StoreError, Update,
     Updated,
@@ -313,10 +314,16 @@ pub(crate) async fn take(item: &Item<'_>, hold: &Hold, now: u64) -> Result<Taken
     let holder = Holder::Instance(hold.clone());
     let mark = layout::mark(hold.step);
     let mut searched = None;
+    let mut pruning: Option<Pruning> = None;
     loop {
-        let mut when = item.may_mark(hold.step, searched, 0);
+        let pruned = pruning.as_ref().map_or(0, Pruning::count);
+        let mut when = item.may_mark(hold.step, searched, pruned);
         when.push(free());
-        let update = locking(item, when, &holder, now).set(&*mark, true).add(item::MARKS, 1);
+        let update = locking(item, when, &holder, now).set(&*mark, true);
+        let update = match pruning.take() {
+            Some(pruning) => pruning.onto(update, 1),
+            None => update.add(item::MARKS, 1),
+        };
         let row = match item.send(&update).await? {
             Updated::Applied(row) => return Ok(Taken::Mine(daal::value_of(row))),
             Updated::Refused(row) => row.unwrap_or_default(),
@@ -326,7 +333,7 @@ pub(crate) async fn take(item: &Item<'_>, hold: &Hold, now: u64) -> Result<Taken
                 return Ok(Taken::Mine(daal::value_of(row)));
             }
             Ok(Cleared::Marked(_)) => return Ok(Taken::Declined),
-            Ok(Cleared::Prunable) => item.make_room(&row).await?,
+            Ok(Cleared::Prunable) => pruning = item.prunable_for(&row, hold.step),
             Ok(Cleared::Nothing | Cleared::Searched | Cleared::Spilled) => {}
             Err(Refusal::Locked(lock)) if lock.holder.age() == hold.instance => {
                 return Ok(Taken::Mine(daal::value_of(row)));

@@ -21,6 +21,7 @@ use std::collections::BTreeMap;
 use crate::id::{Epoch, Id};
 use crate::protocol::daal::{Item, absent_or};
 use crate::protocol::layout::{self, item as attr, tombstone};
+use crate::protocol::recycle::Tombstone;
 use crate::store::{Compare, Condition, Result, Row, Update, Updated};
 use crate::value::Value;
 use crate::weakness::{self, Weakness};
@@ -86,15 +87,25 @@ impl Item<'_> {
     }
 
     /// Prunes a head, which was just read; leaves the only mark of a value alone, since the next write
-    /// prunes it too. Returns how many marks went, and the head as it is now.
-    pub(crate) async fn prune(&self, mut row: Row) -> Result<(usize, Row)> {
+    /// prunes it too. A head without a value is listed until then in the same update: were that done
+    /// after it, whoever finds it empty, and listed long ago, could delete it with its new fence.
+    /// Returns how many marks went, and the head as it is now.
+    pub(crate) async fn prune(&self, mut row: Row, until: Epoch) -> Result<(usize, Row)> {
         loop {
             let alone = row.get(attr::VALUE).is_some() && marks(&row) <= 1;
             let Some(pruning) = self.prunable(&row).filter(|_| !alone) else {
                 return Ok((0, row));
             };
             let count = pruning.count();
-            let update = pruning.onto(Update::when(Condition::always()), 0);
+            let unused = [attr::VALUE, attr::LOCK];
+            let update = if unused.iter().all(|name| row.get(name).is_none()) {
+                let when = Condition::All(unused.map(Condition::absent).into());
+                Tombstone { until, by_store: false }.onto(Update::when(when), self.key)
+            } else {
+                // Who takes the value or the lock away lists it.
+                Update::when(Condition::always())
+            };
+            let update = pruning.onto(update, 0);
             row = match self.send(&update).await? {
                 Updated::Applied(row) => return Ok((count, row)),
                 Updated::Refused(row) => row.unwrap_or_default(),

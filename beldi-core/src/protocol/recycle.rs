@@ -36,6 +36,7 @@ use crate::protocol::layout::{
 use crate::protocol::txn::{Decision, ItemKey, item_key, named};
 use crate::store::{
     Condition, DUE_ORDER, DUE_SHARD, EXPIRES, Key, Query, Result, Row, Store, StoreError, Update,
+    Updated,
 };
 use crate::value::Value;
 use crate::weakness::{self, Weakness};
@@ -205,19 +206,20 @@ pub(crate) async fn remove_root(
     intent::forget(store, left).await.map(drop)
 }
 
-/// Looks at a garbage row again later.
+/// Looks at a garbage row again later; tells whether it was still there, in that place.
 pub(crate) async fn postpone(
     store: &dyn Store,
     key: &Key,
     shard_key: &str,
     seen: Epoch,
     until: Epoch,
-) -> Result<()> {
+) -> Result<bool> {
     let when = Condition::All(vec![
         Condition::equals(DUE_SHARD, layout::garbage_shard(shard_key)),
         Condition::equals(DUE_ORDER, seen),
     ]);
-    store.update(key, &Update::when(when).set(DUE_ORDER, until)).await.map(drop)
+    let updated = store.update(key, &Update::when(when).set(DUE_ORDER, until)).await?;
+    Ok(matches!(updated, Updated::Applied(_)))
 }
 
 /// Takes a row out of the garbage.

@@ -34,7 +34,8 @@
 //!
 //! **Read.** Who finds a lock outside of the transaction looks up the decision. There is none: the
 //! value in the row is current. A commit that changes the item: the new value is current, though the
-//! row does not have it yet ((g) 5: the reply to the client may have overtaken it).
+//! row does not have it yet ((g) 5: the reply to the client may have overtaken it). What was decided
+//! was collected meanwhile: it is in place, so the row is read again.
 
 use std::collections::BTreeMap;
 
@@ -83,6 +84,8 @@ pub(crate) struct Outcome {
     pub(crate) writes: BTreeMap<ItemKey, Option<Value>>,
     /// Whether the transaction is over; otherwise it is tried again.
     pub(crate) for_good: bool,
+    /// Whether what was decided is not known any more: its root is collected, so it is in place.
+    pub(crate) is_collected: bool,
 }
 
 impl Outcome {
@@ -203,21 +206,36 @@ pub(crate) async fn strip_sends(store: &dyn Store, root: &str, decision: &Decisi
 /// The value of an item and how often it has changed, for a reader outside of transactions.
 pub(crate) async fn current(
     decisions: &dyn Decisions,
+    store: &dyn Store,
     table: &str,
     key: &str,
-    row: Row,
+    mut row: Row,
 ) -> Result<(Option<Value>, u64)> {
-    let version = daal::version_of(&row);
-    if weakness::is(Weakness::ReaderIgnoresDecision) {
-        return Ok((daal::value_of(row), version));
-    }
-    if let Some(Lock { holder: Holder::Txn(txn), .. }) = Lock::of(&row)? {
-        let outcome = decisions.outcome(&txn, false).await?;
-        if let Some(Fate::Write(value)) = outcome.map(|outcome| outcome.fate(txn.id, table, key)) {
-            return Ok((value, version + 1));
+    let mut asked = None;
+    loop {
+        let version = daal::version_of(&row);
+        let txn = match Lock::of(&row)? {
+            Some(Lock { holder: Holder::Txn(txn), .. }) if asked.as_ref() != Some(&txn) => txn,
+            // What was collected is in place: a lock that stands after it changes nothing.
+            _ => return Ok((daal::value_of(row), version)),
+        };
+        if weakness::is(Weakness::ReaderIgnoresDecision) {
+            return Ok((daal::value_of(row), version));
         }
+        let Some(outcome) = decisions.outcome(&txn, false).await? else {
+            return Ok((daal::value_of(row), version));
+        };
+        if outcome.is_collected {
+            // It may have been committed, and told, before the row was read.
+            row = daal::read(store, table, key).await?;
+            asked = Some(txn);
+            continue;
+        }
+        return Ok(match outcome.fate(txn.id, table, key) {
+            Fate::Write(value) => (value, version + 1),
+            Fate::Release => (daal::value_of(row), version),
+        });
     }
-    Ok((daal::value_of(row), version))
 }
 
 impl Decision {
@@ -245,7 +263,13 @@ impl Decision {
             commit: self.commit,
             writes: self.writes.clone(),
             for_good: self.step.is_some(),
+            is_collected: self.is_collected(),
         }
+    }
+
+    /// Whether it is what the garbage collector has left.
+    pub(crate) fn is_collected(&self) -> bool {
+        self.by.is_empty()
     }
 
     /// The items it concerns.

@@ -142,7 +142,7 @@ impl Run<'_> {
                     let until = service.tombstone(&left.ssf);
                     intent::note_over(store, &left, &until).await?;
                 } else {
-                    let later = self.later(order);
+                    let later = self.later(left.epoch);
                     recycle::postpone(store, &key, &left.request_key, order, later).await?;
                 }
             }
@@ -159,7 +159,11 @@ impl Run<'_> {
                 if recycle::remove_older(&service.item(table, name), &key, &row).await? {
                     went.older_rows += 1;
                 } else {
-                    recycle::postpone(store, &key, name, order, self.later(order)).await?;
+                    // Its place is a date once it was postponed; its largest epoch stays.
+                    let newest = row.int(layout::item::SPILLED);
+                    let newest = newest.and_then(|epoch| Epoch::try_from(epoch).ok());
+                    let later = self.later(newest.unwrap_or(order));
+                    recycle::postpone(store, &key, name, order, later).await?;
                 }
             }
             Garbage::Head { item: (table, key), row } => {
@@ -172,7 +176,7 @@ impl Run<'_> {
                     recycle::empty_prepare(store, &key, &service.window()).await?;
                     went.prepared += 1;
                 } else {
-                    let later = self.later(order);
+                    let later = self.later(txn.epoch());
                     recycle::postpone(store, &key, &key.partition, order, later).await?;
                 }
             }
@@ -185,10 +189,10 @@ impl Run<'_> {
     }
 
     /// When to look again at what another service, or an unfinished root, still keeps from going: the
-    /// longer it has been so, the less often, down to once in eight lags.
-    fn later(&self, order: Epoch) -> Epoch {
+    /// longer ago it began, the less often, down to once in eight lags.
+    fn later(&self, since: Epoch) -> Epoch {
         let most = millis(self.service.limits.lag).saturating_mul(8);
-        self.began + self.began.saturating_sub(order).min(most)
+        self.began + self.began.saturating_sub(since).min(most)
     }
 
     /// Whether nobody is left who could send or call a root again.

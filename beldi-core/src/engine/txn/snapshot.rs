@@ -82,7 +82,7 @@ async fn read(step: &Step, items: Vec<ItemKey>) -> Result<Seen, Stop> {
     let service = step.service();
     let reads = items.into_iter().map(async |(table, key)| {
         let row = daal::read(&service.store, &table, &key).await?;
-        let current = txn::current(service, &table, &key, row).await?;
+        let current = txn::current(service, &service.store, &table, &key, row).await?;
         Ok::<_, Stop>(((table, key), current))
     });
     Ok(try_join_all(reads).await?.into_iter().collect())

@@ -8,7 +8,7 @@
 //! **A head** without a value, marks or lock is kept for the redelivery window after its last marks
 //! went, because of its fences, and then deleted if it is still so.
 
-use super::{Tombstone, all, unlist};
+use super::{Tombstone, all};
 use crate::id::Epoch;
 use crate::protocol::daal::{Item, absent_or};
 use crate::protocol::layout::{self, item as attr};
@@ -46,8 +46,8 @@ pub(crate) async fn remove_older(item: &Item<'_>, key: &Key, row: &Row) -> Resul
 /// Prunes the head of an item that was just read, and notes until when it is kept if nothing is left
 /// in it. Returns how many marks went.
 pub(crate) async fn tidy(item: &Item<'_>, row: Row, until: Epoch) -> Result<usize> {
-    let (pruned, row) = item.prune(row).await?;
-    if is_bare(&row) && !row.0.is_empty() && (pruned > 0 || row.due().is_none()) {
+    let (pruned, row) = item.prune(row, until).await?;
+    if is_bare(&row) && !row.0.is_empty() && row.due().is_none() {
         let left = Tombstone { until, by_store: false };
         item.send(&left.onto(Update::when(bare()), item.key)).await?;
     }
@@ -72,7 +72,12 @@ pub(crate) async fn list_bare(item: &Item<'_>, row: &Row) -> Result<()> {
 pub(crate) async fn remove_head(item: &Item<'_>, row: Row, until: Epoch) -> Result<bool> {
     let key = layout::head(item.table, item.key);
     if row.get(attr::VALUE).is_some() {
-        unlist(item.store, &key, item.key).await?;
+        let when = vec![
+            Condition::exists(attr::VALUE),
+            Condition::equals(DUE_SHARD, layout::garbage_shard(item.key)),
+        ];
+        let unlisted = Update::when(Condition::All(when)).remove(DUE_SHARD).remove(DUE_ORDER);
+        item.send(&unlisted).await?;
         return Ok(false);
     }
     let Some((_, order)) = row.due() else { return Ok(false) };
