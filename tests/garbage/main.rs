@@ -6,6 +6,8 @@
 //! | `everywhere` | a zombie at every request of a root |
 //! | `roots` | duplicates of requests, roots that sleep long, decisions nobody waits for |
 //! | `counterexamples` | each schedule that breaks a weaker collector, safe here and broken there |
+//! | `races` | collectors, readers and roots that cross each other's way |
+//! | `together` | two services under random schedules, with collectors that cannot wait |
 //! | `federation` | two owners' services, each of which collects alone |
 //!
 //! A **zombie** is an attempt of a root whose request is held back, or delivered late, while another
@@ -14,9 +16,11 @@
 mod counterexamples;
 mod everywhere;
 mod federation;
+mod races;
 mod roots;
 #[path = "../common/schedule.rs"]
 mod schedule;
+mod together;
 mod zombies;
 
 use std::future::IntoFuture;

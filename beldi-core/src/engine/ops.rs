@@ -129,7 +129,8 @@ impl Step {
             }
             let rows = daal::scan(self.store(), table, prefix).await?;
             let rows = rows.into_iter().map(async |(key, row)| {
-                let (value, _) = txn::current(self.service(), self.store(), table, &key, row).await?;
+                let (value, _) =
+                    txn::current(self.service(), self.store(), table, &key, row).await?;
                 Ok::<_, Stop>(value.map(|value| Value::List(vec![key.into(), value])))
             });
             Ok(list(try_join_all(rows).await?.into_iter().flatten()))

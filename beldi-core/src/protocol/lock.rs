@@ -31,8 +31,8 @@ use crate::protocol::daal::{
     self, Change, Cleared, Item, Obstacle, Refusal, absent_or, not_in_older_rows,
 };
 use crate::protocol::layout::{self, item, lock as field, tombstone};
-use crate::protocol::txn::{Fate, Txn};
 use crate::protocol::prune::{self, Pruning};
+use crate::protocol::txn::{Fate, Txn};
 use crate::protocol::{recycle, turn};
 use crate::store::{
     Compare, Condition, DUE_ORDER, DUE_SHARD, DueQuery, Field, Row, Store, StoreError, Update,
