@@ -3,8 +3,10 @@
 
 use std::cell::Cell;
 use std::future::IntoFuture;
+use std::sync::Arc;
 use std::time::Duration;
 
+use beldi::store::{MemoryStore, Store};
 use beldi::testing::RequestKind::Update;
 use beldi::testing::{Fault, Gate, Weakness, World, in_virtual_time};
 use beldi::{App, InstanceState};
@@ -114,9 +116,18 @@ async fn think_and_buy() -> Result<u64, ()> {
 }
 
 pub(crate) fn world(marks: u32) -> World {
+    shop(marks).with(World::new(bank::app(marks)))
+}
+
+/// The bank has another store.
+pub(crate) fn world_over<S: Store>(store: fn(Arc<MemoryStore>) -> S) -> World {
+    shop(16).with(World::new(bank::app(16)).over(store))
+}
+
+fn shop(marks: u32) -> World {
     let app = App::new("shop").limits(limits(marks)).ssf(set);
     let app = app.ssf(order).ssf(order_and_wait).ssf(buy).ssf(buy_by_the_clock).ssf(think_and_buy);
-    World::new(app).with(World::new(bank::app(marks)))
+    World::new(app)
 }
 
 fn x(world: &World) -> Option<u64> {
@@ -141,6 +152,11 @@ macro_rules! parks {
         FAILS.set(false);
         assert_eq!($host.instance(KEY).await.unwrap().state, InstanceState::Parked);
     }};
+}
+
+/// A root that is to call the bank again when it goes on.
+pub(crate) async fn parks_after_paying(world: &World) {
+    parks!(*world, order());
 }
 
 async fn resumed(world: &World) {
@@ -219,6 +235,25 @@ fn a_late_call_of_a_finished_caller_gets_the_first_result() {
             assert_eq!((x(&world), notes(&world)), (Some(70), Some(1)), "{gone:?}");
         });
     }
+}
+
+/// One copy of the call's registration is on its way for minutes, until its caller is swept.
+#[test]
+fn a_late_call_of_a_caller_that_slept_and_was_swept_is_charged_once() {
+    in_virtual_time(async {
+        let world = world(16);
+        parks!(world, order());
+        long_after(&world).await;
+        disturb(world.store(), [(Update, "root/~*", Fault::Late(15 * LAG))]);
+        resumed(&world).await;
+        tokio::time::sleep(3 * LAG).await;
+        for _ in 0..4 {
+            collected(&world).await;
+            tokio::time::sleep(5 * LAG).await;
+        }
+        settled(&world).await;
+        assert_eq!((x(&world), notes(&world)), (Some(1), Some(1)));
+    });
 }
 
 #[test]

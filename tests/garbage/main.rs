@@ -9,17 +9,29 @@
 //! | `races` | collectors, readers and roots that cross each other's way |
 //! | `together` | two services under random schedules, with collectors that cannot wait |
 //! | `federation` | two owners' services, each of which collects alone |
+//! | `collector` | the collector disturbed at every request, beside another, out of time, on its timer |
+//! | `horizon` | it never falls; late registrations, decisions and claims; rounds that overlap with them |
+//! | `leftovers` | what could stay for ever, or be put again |
+//! | `report` | what a run costs, and what it tells |
+//! | `stores` | stores that remove rows themselves, or whose index lags; windows of single SSFs |
 //!
 //! A **zombie** is an attempt of a root whose request is held back, or delivered late, while another
 //! host finishes the root, others change the data, and the collector takes away what it may.
 
+mod collector;
 mod counterexamples;
 mod everywhere;
 mod federation;
+mod horizon;
+mod leftovers;
+#[path = "../common/mod.rs"]
+mod lines;
 mod races;
+mod report;
 mod roots;
 #[path = "../common/schedule.rs"]
 mod schedule;
+mod stores;
 mod together;
 mod zombies;
 

@@ -38,6 +38,7 @@ pub(crate) async fn collect(service: &Service) -> Result<Collected> {
     let mut run = Run {
         service,
         began: service.outside.now(),
+        waited: 0,
         round: Round::default(),
         asked: tokio::sync::Mutex::default(),
         damaged: Mutex::default(),
@@ -59,6 +60,8 @@ pub(crate) async fn collect(service: &Service) -> Result<Collected> {
 struct Run<'a> {
     service: &'a Service,
     began: u64,
+    /// How long it has waited for the index, which is no time that another run could save.
+    waited: u64,
     round: Round,
     /// The services asked in this run, and whether they have answered.
     asked: tokio::sync::Mutex<BTreeMap<String, bool>>,
@@ -74,6 +77,7 @@ impl Run<'_> {
         let round = horizon::raise(store, door).await?;
         if !store.due_lag().is_zero() {
             outside.sleep(store.due_lag()).await;
+            self.waited = millis(store.due_lag());
         }
         let oldest = self.oldest(round.horizon).await?.filter(|(epoch, _)| *epoch < round.door);
         let reached = oldest.as_ref().map_or(round.door, |(epoch, _)| *epoch);
@@ -136,7 +140,7 @@ impl Run<'_> {
 
     fn is_time_over(&self) -> bool {
         let took = self.service.outside.now().saturating_sub(self.began);
-        took >= millis(self.service.limits.garbage_time)
+        took.saturating_sub(self.waited) >= millis(self.service.limits.garbage_time)
     }
 
     /// What can be done with one row, if that row does not make it impossible.

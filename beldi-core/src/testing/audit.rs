@@ -7,7 +7,7 @@ use crate::protocol::intent::{Intent, State};
 use crate::protocol::layout::{self, item as attr, service};
 use crate::protocol::prune::{Mark, marks};
 use crate::protocol::txn::Decision;
-use crate::store::{Key, Row};
+use crate::store::{EXPIRES, Key, Row};
 
 /// Looks at the rows of a service again and again.
 #[derive(Debug, Default)]
@@ -124,8 +124,11 @@ impl Look {
                 self.decisions.insert(place, decision.txn.epoch());
             }
         } else if let Ok(intent) = Intent::read(root, row) {
-            if let Some((_, until)) = row.due().filter(|_| intent.is_collected()) {
-                self.until.insert(root.to_owned(), until);
+            if intent.is_collected() {
+                // When the store itself removes a row is its own business.
+                let until = row.due().map(|(_, until)| until);
+                let until = until.or(row.get(EXPIRES).map(|_| 0));
+                self.until.extend(until.map(|until| (root.to_owned(), until)));
             }
             self.intents.insert(root.to_owned(), intent);
         }
@@ -162,7 +165,8 @@ impl Look {
     fn may_follow(&self, key: &str, before: &Intent, last: &Self) -> Result<(), String> {
         match self.intents.get(key) {
             Some(now) if !is_done(before) || now.state == before.state => Ok(()),
-            None if last.until.get(key).is_some_and(|until| *until < self.horizon) => Ok(()),
+            // Nothing stands, or a new request that came since.
+            _ if last.until.get(key).is_some_and(|until| *until < self.horizon) => Ok(()),
             now => Err(format!("`{key}` was {:?}, and is {now:?}", before.state)),
         }
     }

@@ -25,7 +25,7 @@ use crate::id::Id;
 use crate::outside::Outside;
 use crate::protocol::daal::{self, Change, Item, Written};
 use crate::protocol::horizon::Horizons;
-use crate::store::MemoryStore;
+use crate::store::{MemoryStore, Store};
 
 /// An app, a store in memory and a host that can die.
 ///
@@ -75,6 +75,8 @@ pub struct World {
 #[derive(Clone)]
 struct Shared {
     rows: Arc<MemoryStore>,
+    /// What hosts see the rows through.
+    store: Arc<dyn Store>,
     outside: Arc<VirtualOutside>,
     /// What the garbage collector did so far.
     audit: Arc<Mutex<Audit>>,
@@ -95,10 +97,30 @@ impl World {
         #[expect(clippy::expect_used, reason = "a test cannot go on without")]
         let parts = app.into_parts().expect("an app with distinct names");
         let rows = Arc::new(MemoryStore::new());
-        let store = FaultyStore::new(Arc::clone(&rows));
+        let store: Arc<dyn Store> = Arc::clone(&rows) as Arc<dyn Store>;
         let outside = Arc::new(VirtualOutside::new(0));
-        let shared = Shared { rows, outside, audit: Arc::default(), collects: false };
-        Self::with_host(parts, shared, store, Vec::new())
+        let seen = FaultyStore::new(Arc::clone(&store));
+        let shared = Shared { rows, store, outside, audit: Arc::default(), collects: false };
+        Self::with_host(parts, shared, seen, Vec::new())
+    }
+
+    /// The same world over another store for the same rows, which the given function makes of them. To
+    /// be called first.
+    ///
+    /// ```
+    /// use std::sync::Arc;
+    ///
+    /// use beldi::testing::{FaultyStore, World};
+    ///
+    /// let counting = |rows: Arc<_>| FaultyStore::new(rows);
+    /// let world = World::new(beldi::App::new("travel")).over(counting);
+    /// # drop(world);
+    /// ```
+    #[must_use]
+    pub fn over<S: Store>(self, store: impl FnOnce(Arc<MemoryStore>) -> S) -> Self {
+        let store: Arc<dyn Store> = Arc::new(store(Arc::clone(&self.shared.rows)));
+        let shared = Shared { store: Arc::clone(&store), ..self.shared };
+        Self::with_host(self.parts, shared, FaultyStore::new(store), Vec::new())
     }
 
     /// The same world through a new host: a restart, if this one is dead, and a second host beside
@@ -107,7 +129,7 @@ impl World {
     pub fn new_host(&self) -> Self {
         let store = self.store.new_host();
         let others =
-            self.others.iter().map(|other| other.on(store.beside(Arc::clone(&other.shared.rows))));
+            self.others.iter().map(|other| other.on(store.beside(Arc::clone(&other.shared.store))));
         let others = others.collect();
         Self::with_host(self.parts.clone(), self.shared.clone(), store, others)
     }
