@@ -92,10 +92,10 @@ fn what_a_run_costs_grows_with_the_garbage_alone() {
     let cost = |roots, keys| in_virtual_time(cost_of(roots, keys));
     for keys in [200, 2000] {
         for roots in [1, 10, 100] {
-            // Of each root, the rows are read once, and the intent is emptied; its item is read, and
+            // Of each root, the intent is emptied, as the index shows it; its item is read, and
             // pruned if there are more marks than one.
             let right =
-                Counts { dues: 8, updates: 3 + 2 * roots, queries: roots, gets: roots, deletes: 0 };
+                Counts { dues: 8, updates: 3 + 2 * roots, queries: 0, gets: roots, deletes: 0 };
             assert_eq!(cost(roots, keys), right, "{roots} roots, {keys} keys");
         }
     }

@@ -61,8 +61,9 @@ pub(crate) async fn list_bare(item: &Item<'_>, row: &Row) -> Result<()> {
         return Ok(());
     }
     let epochs = row.0.iter().filter_map(|(name, value)| Some(Mark::of(name, value)?.epoch()));
+    let Some(newest) = epochs.max() else { return Ok(()) };
     let when = [attr::VALUE, attr::LOCK, DUE_SHARD].map(Condition::absent);
-    let left = Tombstone { until: epochs.max().unwrap_or(0), by_store: false };
+    let left = Tombstone { until: newest, by_store: false };
     let update = left.onto(Update::when(Condition::All(when.into())), item.key);
     item.send(&update).await.map(drop)
 }
