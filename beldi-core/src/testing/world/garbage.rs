@@ -46,7 +46,7 @@ impl World {
     /// # Panics
     ///
     /// If anything went that an unfinished instance or a late duplicate could need, ever since the
-    /// world began (unless a [`Weakness`](super::Weakness) is in force, whose effects are to be seen).
+    /// world began (unless a [`Weakness`](crate::testing::Weakness) is in force, whose effects are to be seen).
     pub async fn collect_garbage(&self) -> Result<Collected> {
         self.audit();
         let mut total = Collected::default();
@@ -64,7 +64,7 @@ impl World {
         Ok(total)
     }
 
-    /// The same world, whose hosts collect garbage all the time under [`explore`](super::explore).
+    /// The same world, whose hosts collect garbage all the time under [`explore`](crate::testing::explore).
     ///
     /// ```
     /// use std::time::Duration;
