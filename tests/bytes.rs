@@ -197,8 +197,8 @@ fn a_finished_request_leaves_a_tombstone_and_then_nothing() {
     assert_eq!(left_by(async |world| assert!(call(world, look(key())).await)), (0, 0));
     assert_eq!(left_by(async |world| call(world, save(key())).await), (304, 109));
     assert_eq!(left_by(async |world| call(world, copy(key())).await), (416, 109));
-    assert_eq!(left_by(async |world| call(world, pair(key())).await), (643, 169));
-    assert_eq!(left_by(async |world| call(world, swap(both())).await.unwrap()), (812, 196));
+    assert_eq!(left_by(async |world| call(world, pair(key())).await), (648, 169));
+    assert_eq!(left_by(async |world| call(world, swap(both())).await.unwrap()), (817, 196));
     assert_eq!(left_by(async |world| call(world, send(key())).await), (497, 233));
 }
 
