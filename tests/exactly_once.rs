@@ -264,7 +264,7 @@ fn exactly_once<T: Debug + PartialEq>(run: impl AsyncFn(&World) -> T) {
     });
     println!("second: {second}");
     println!("{}", explore(0..seeds(), world, &run, same));
-    println!("collecting: {}", explore(0..3 * seeds(), hurried_world, &run, same));
+    println!("collecting: {}", explore(0..4 * seeds(), hurried_world, &run, same));
 }
 
 #[test]
