@@ -73,8 +73,8 @@ pub struct Limits {
     /// How often the intent collector looks for what is overdue. Default: 1 s.
     pub collect_every: Duration,
     /// How far the horizon of the garbage collector stays behind the present: what is finished is
-    /// kept that long at least. More than twice the time of an attempt, and than the clocks of hosts
-    /// may differ; a shorter one costs requests, not safety. Default: 5 min.
+    /// kept that long at least. Should be more than twice the time of an attempt: a shorter one costs
+    /// requests. Must be more than twice what the clocks of the service's hosts differ by. Default: 5 min.
     pub lag: Duration,
     /// How often the garbage collector runs. Default: 1 min.
     pub garbage_every: Duration,
