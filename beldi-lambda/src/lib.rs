@@ -1,0 +1,1 @@
+//! Services of beldi on AWS Lambda.

@@ -1,0 +1,1 @@
+//! Servers, a host for function processes, and the tests of beldi on DynamoDB and Lambda.
