@@ -1,1 +1,5 @@
 //! Servers, a host for function processes, and the tests of beldi on DynamoDB and Lambda.
+
+pub mod aws;
+pub mod lambda;
+pub mod proxy;

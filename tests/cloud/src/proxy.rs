@@ -1,0 +1,143 @@
+//! Stands in front of a DynamoDB server: counts every request, and lets it take its time.
+
+use std::collections::BTreeMap;
+use std::io;
+use std::net::SocketAddr;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use axum::Router;
+use axum::body::Bytes;
+use axum::extract::{DefaultBodyLimit, State};
+use axum::http::{HeaderMap, HeaderName, StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use tokio::net::TcpListener;
+use tokio::task::JoinHandle;
+use tokio::time::sleep;
+
+/// The operation, behind the version of the interface.
+const TARGET: HeaderName = HeaderName::from_static("x-amz-target");
+
+/// A proxy, until it is dropped.
+///
+/// ```no_run
+/// use std::time::Duration;
+///
+/// use cloud::proxy::Proxy;
+///
+/// # tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(async {
+/// let proxy = Proxy::start("http://127.0.0.1:8000").await?;
+/// proxy.delay(Duration::from_millis(5));
+/// // .. what speaks with proxy.endpoint() ..
+/// println!("{:?}", proxy.counts());
+/// # Ok::<(), std::io::Error>(()) }).unwrap();
+/// ```
+#[derive(Debug)]
+pub struct Proxy {
+    shared: Arc<Shared>,
+    address: SocketAddr,
+    server: JoinHandle<()>,
+}
+
+#[derive(Debug)]
+struct Shared {
+    upstream: String,
+    http: reqwest::Client,
+    counts: Mutex<BTreeMap<String, u64>>,
+    delay: Mutex<Duration>,
+}
+
+impl Proxy {
+    /// Listens on a port of this machine, and sends everything on to the server.
+    ///
+    /// # Errors
+    ///
+    /// When there is no port to listen on.
+    pub async fn start(upstream: impl Into<String>) -> io::Result<Self> {
+        let http = reqwest::Client::builder().no_proxy().build().map_err(io::Error::other)?;
+        let shared = Arc::new(Shared {
+            upstream: upstream.into(),
+            http,
+            counts: Mutex::default(),
+            delay: Mutex::default(),
+        });
+        let listener = TcpListener::bind("127.0.0.1:0").await?;
+        let address = listener.local_addr()?;
+        let routes = Router::new().fallback(forward).layer(DefaultBodyLimit::disable());
+        let routes = routes.with_state(Arc::clone(&shared));
+        let server = tokio::spawn(async move {
+            if let Err(error) = axum::serve(listener, routes).await {
+                tracing::error!(%error, "the proxy stopped");
+            }
+        });
+        Ok(Self { shared, address, server })
+    }
+
+    /// Where it listens.
+    pub fn endpoint(&self) -> String {
+        format!("http://{}", self.address)
+    }
+
+    /// Keeps every request so long before it is sent on, from now on.
+    pub fn delay(&self, time: Duration) {
+        *self.shared.delay.lock().unwrap_or_else(PoisonError::into_inner) = time;
+    }
+
+    /// How many requests there were of each operation; a query of an index is `Query (index)`.
+    pub fn counts(&self) -> BTreeMap<String, u64> {
+        self.shared.counts.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// How many requests there were, but for queries of an index: that is how a collector finds out
+    /// whether there is something to do.
+    pub fn requests(&self) -> u64 {
+        self.counts().iter().filter(|(name, _)| *name != INDEX_QUERY).map(|(_, count)| count).sum()
+    }
+}
+
+impl Drop for Proxy {
+    fn drop(&mut self) {
+        self.server.abort();
+    }
+}
+
+const INDEX_QUERY: &str = "Query (index)";
+
+impl Shared {
+    fn count(&self, headers: &HeaderMap, body: &[u8]) {
+        let target = headers.get(TARGET).and_then(|target| target.to_str().ok());
+        let name =
+            target.and_then(|target| target.split_once('.')).map_or("none", |(_, name)| name);
+        let is_index = name == "Query" && contains(body, b"\"IndexName\"");
+        let name = if is_index { INDEX_QUERY } else { name };
+        let mut counts = self.counts.lock().unwrap_or_else(PoisonError::into_inner);
+        *counts.entry(name.to_owned()).or_default() += 1;
+    }
+
+    async fn send_on(&self, mut headers: HeaderMap, body: Bytes) -> reqwest::Result<Response> {
+        // They are about this connection, not about the next.
+        for name in [header::HOST, header::CONTENT_LENGTH, header::CONNECTION] {
+            headers.remove(name);
+        }
+        let answer = self.http.post(&self.upstream).headers(headers).body(body).send().await?;
+        let (status, mut headers) = (answer.status(), answer.headers().clone());
+        for name in [header::CONTENT_LENGTH, header::CONNECTION, header::TRANSFER_ENCODING] {
+            headers.remove(name);
+        }
+        Ok((status, headers, answer.bytes().await?).into_response())
+    }
+}
+
+async fn forward(State(shared): State<Arc<Shared>>, headers: HeaderMap, body: Bytes) -> Response {
+    shared.count(&headers, &body);
+    let delay = *shared.delay.lock().unwrap_or_else(PoisonError::into_inner);
+    if !delay.is_zero() {
+        sleep(delay).await;
+    }
+    let sent = shared.send_on(headers, body).await;
+    sent.unwrap_or_else(|error| (StatusCode::BAD_GATEWAY, error.to_string()).into_response())
+}
+
+fn contains(text: &[u8], part: &[u8]) -> bool {
+    text.windows(part.len()).any(|window| window == part)
+}
