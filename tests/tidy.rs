@@ -127,7 +127,8 @@ fn only_the_lambda_crate_and_the_dynamodb_store_name_aws() {
     let files = ["beldi-core/src", "beldi-macros/src", "src", "examples", "tests"];
     for (path, code) in files.iter().flat_map(|folder| sources(&root().join(folder))) {
         let shown = path.to_string_lossy();
-        let exempt = ["tests/tidy.rs", "tests/cloud", "dynamodb"].iter().any(|at| shown.contains(at));
+        let exempt =
+            ["tests/tidy.rs", "tests/cloud", "dynamodb"].iter().any(|at| shown.contains(at));
         for word in ["aws_sdk", "aws_config", "lambda_runtime"] {
             assert!(exempt || !code.contains(word), "{} names `{word}`", path.display());
         }
