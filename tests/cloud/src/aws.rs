@@ -1,58 +1,34 @@
-//! Clients of the SDKs for servers on this machine: no credentials, no TLS, no retries of their own.
+//! A client of the Lambda at some URL: no credentials, no TLS, no retries of its own.
 
 use std::time::Duration;
 
-use aws_sdk_dynamodb::config::{BehaviorVersion, Credentials, Region};
+use aws_sdk_lambda::Client;
+use aws_sdk_lambda::config::{
+    BehaviorVersion, Config, Credentials, Region, StalledStreamProtectionConfig,
+};
 use aws_smithy_http_client::Builder;
-use aws_smithy_runtime_api::client::http::SharedHttpClient;
 use aws_smithy_types::retry::RetryConfig;
 use aws_smithy_types::timeout::TimeoutConfig;
 
-/// Longer than anything takes here.
+/// Longer than an invocation takes.
 const PATIENCE: Duration = Duration::from_secs(60);
 
-/// A client of the DynamoDB at this endpoint.
-pub fn dynamodb(endpoint: &str) -> aws_sdk_dynamodb::Client {
-    let config = aws_sdk_dynamodb::Config::builder()
+/// The client.
+///
+/// ```
+/// let client = cloud::aws::lambda("http://127.0.0.1:9000");
+/// # drop(client);
+/// ```
+pub fn lambda(url: &str) -> Client {
+    let config = Config::builder()
         .behavior_version(BehaviorVersion::latest())
-        .endpoint_url(endpoint)
-        .region(region())
-        .credentials_provider(credentials())
-        .http_client(http())
+        .endpoint_url(url)
+        .region(Region::from_static("us-east-1"))
+        .credentials_provider(Credentials::new("none", "none", None, None, "none"))
+        .http_client(Builder::new().build_http())
         .retry_config(RetryConfig::disabled())
-        .timeout_config(patient());
-    aws_sdk_dynamodb::Client::from_conf(config.build())
-}
-
-/// A client of the Lambda at this endpoint.
-pub fn lambda(endpoint: &str) -> aws_sdk_lambda::Client {
-    let config = aws_sdk_lambda::Config::builder()
-        .behavior_version(BehaviorVersion::latest())
-        .endpoint_url(endpoint)
-        .region(region())
-        .credentials_provider(credentials())
-        .http_client(http())
-        .retry_config(RetryConfig::disabled())
-        .timeout_config(patient())
+        .timeout_config(TimeoutConfig::builder().operation_timeout(PATIENCE).build())
         // An answer may be long in coming.
-        .stalled_stream_protection(
-            aws_sdk_lambda::config::StalledStreamProtectionConfig::disabled(),
-        );
-    aws_sdk_lambda::Client::from_conf(config.build())
-}
-
-fn region() -> Region {
-    Region::from_static("us-east-1")
-}
-
-fn credentials() -> Credentials {
-    Credentials::new("none", "none", None, None, "none")
-}
-
-fn http() -> SharedHttpClient {
-    Builder::new().build_http()
-}
-
-fn patient() -> TimeoutConfig {
-    TimeoutConfig::builder().operation_timeout(PATIENCE).build()
+        .stalled_stream_protection(StalledStreamProtectionConfig::disabled());
+    Client::from_conf(config.build())
 }

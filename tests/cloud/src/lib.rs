@@ -4,3 +4,4 @@ pub mod aws;
 pub mod dynoxide;
 pub mod lambda;
 pub mod proxy;
+pub mod services;

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::io;
 use std::net::SocketAddr;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -26,7 +27,7 @@ const TARGET: HeaderName = HeaderName::from_static("x-amz-target");
 /// use cloud::proxy::Proxy;
 ///
 /// # tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(async {
-/// let proxy = Proxy::start("http://127.0.0.1:8000").await?;
+/// let proxy = Proxy::start(0, "http://127.0.0.1:8000").await?;
 /// proxy.delay(Duration::from_millis(5));
 /// // .. what speaks with proxy.endpoint() ..
 /// println!("{:?}", proxy.counts());
@@ -45,23 +46,26 @@ struct Shared {
     http: reqwest::Client,
     counts: Mutex<BTreeMap<String, u64>>,
     delay: Mutex<Duration>,
+    /// Requests that are not answered yet.
+    open: AtomicUsize,
 }
 
 impl Proxy {
-    /// Listens on a port of this machine, and sends everything on to the server.
+    /// Listens on a port of this machine, 0 for a free one, and sends everything on to the server.
     ///
     /// # Errors
     ///
-    /// When there is no port to listen on.
-    pub async fn start(upstream: impl Into<String>) -> io::Result<Self> {
+    /// When it cannot listen there.
+    pub async fn start(port: u16, upstream: impl Into<String>) -> io::Result<Self> {
         let http = reqwest::Client::builder().no_proxy().build().map_err(io::Error::other)?;
         let shared = Arc::new(Shared {
             upstream: upstream.into(),
             http,
             counts: Mutex::default(),
             delay: Mutex::default(),
+            open: AtomicUsize::new(0),
         });
-        let listener = TcpListener::bind("127.0.0.1:0").await?;
+        let listener = TcpListener::bind(("127.0.0.1", port)).await?;
         let address = listener.local_addr()?;
         let routes = Router::new().fallback(forward).layer(DefaultBodyLimit::disable());
         let routes = routes.with_state(Arc::clone(&shared));
@@ -86,6 +90,11 @@ impl Proxy {
     /// How many requests there were of each operation; a query of an index is `Query (index)`.
     pub fn counts(&self) -> BTreeMap<String, u64> {
         self.shared.counts.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Whether there are requests that are not answered yet.
+    pub fn is_busy(&self) -> bool {
+        self.shared.open.load(Ordering::Relaxed) > 0
     }
 
     /// How many requests there were, but for queries of an index: that is how a collector finds out
@@ -129,6 +138,7 @@ impl Shared {
 }
 
 async fn forward(State(shared): State<Arc<Shared>>, headers: HeaderMap, body: Bytes) -> Response {
+    let _open = Open::new(&shared.open);
     shared.count(&headers, &body);
     let delay = *shared.delay.lock().unwrap_or_else(PoisonError::into_inner);
     if !delay.is_zero() {
@@ -136,6 +146,22 @@ async fn forward(State(shared): State<Arc<Shared>>, headers: HeaderMap, body: By
     }
     let sent = shared.send_on(headers, body).await;
     sent.unwrap_or_else(|error| (StatusCode::BAD_GATEWAY, error.to_string()).into_response())
+}
+
+/// Counts a request as open until it is answered, or its sender is gone.
+struct Open<'a>(&'a AtomicUsize);
+
+impl<'a> Open<'a> {
+    fn new(open: &'a AtomicUsize) -> Self {
+        open.fetch_add(1, Ordering::Relaxed);
+        Self(open)
+    }
+}
+
+impl Drop for Open<'_> {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::Relaxed);
+    }
 }
 
 fn contains(text: &[u8], part: &[u8]) -> bool {
