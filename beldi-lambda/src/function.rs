@@ -5,14 +5,14 @@ use std::sync::Arc;
 
 use aws_sdk_lambda::Client;
 use beldi::store::{MemoryStore as DynamoStore, Store};
-use beldi::{App, IntoHandler, Ssf as _};
+use beldi::{App, IntoHandler};
 use lambda_runtime::{LambdaEvent, service_fn};
 use serde_json::value::RawValue;
 
 use crate::failure::Failure;
 use crate::host::Host;
 use crate::invoke::Invoke;
-use crate::on_demand::{OnDemand, SharedKey, Transport};
+use beldi::on_demand::{OnDemand, SharedKey, Transport};
 use crate::routes::Routes;
 use crate::settings::{Peer, Settings};
 use crate::source::Source;

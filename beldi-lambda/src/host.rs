@@ -17,7 +17,7 @@ use crate::event::{Batch, Event, HttpEvent, classify};
 use crate::failure::{Failure, FailureKind};
 use crate::intake::{self, Taken};
 use crate::letter::{self, Internal, Tick};
-use crate::on_demand::{Answer, Invocation, OnDemand, Round};
+use beldi::on_demand::{Answer, Invocation, OnDemand, Round};
 use crate::routes::Routes;
 use crate::source::{Kind, KeyFrom, key_in};
 

@@ -22,7 +22,7 @@ use tracing::{Instrument as _, debug, error, info_span, warn};
 
 use crate::event::{Batch, Record};
 use crate::failure::Failure;
-use crate::on_demand::{Invocation, Progress};
+use beldi::on_demand::{Invocation, Progress};
 use crate::routes::Routes;
 use crate::source::Kind;
 

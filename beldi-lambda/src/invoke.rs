@@ -12,7 +12,7 @@ use futures_util::future::BoxFuture;
 use futures_util::FutureExt as _;
 
 use crate::letter;
-use crate::on_demand::{Starter, Transport, Unreachable};
+use beldi::on_demand::{Starter, Transport, Unreachable};
 
 /// The largest payload of an invocation that is waited for, in bytes.
 const MAX_ASKED: usize = 6 * 1024 * 1024;

@@ -16,7 +16,6 @@ mod invoke;
 mod letter;
 mod logs;
 mod metrics;
-mod on_demand;
 mod routes;
 mod settings;
 mod source;

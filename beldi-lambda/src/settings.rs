@@ -16,7 +16,7 @@ use std::env;
 use serde::Deserialize;
 
 use crate::failure::Failure;
-use crate::on_demand::SharedKey;
+use beldi::on_demand::SharedKey;
 
 /// A function's environment, read.
 #[derive(Default)]
