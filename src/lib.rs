@@ -103,6 +103,8 @@ pub use beldi_core::{
 pub use beldi_core::{Error, Reason, Result};
 
 #[doc(inline)]
+pub use beldi_core::on_demand;
+#[doc(inline)]
 pub use beldi_core::store;
 #[cfg(feature = "testing")]
 #[doc(inline)]

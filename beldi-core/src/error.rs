@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use crate::limits::MAX_REQUEST_KEY;
+use crate::limits::{LETTER_FORM, MAX_LETTER, MAX_REQUEST_KEY, MIN_SECRET};
 use crate::store::StoreError;
 
 /// Why an instance was parked, or why an attempt failed.
@@ -217,6 +217,9 @@ pub enum Error {
     /// The store refused; see [`StoreError::is_transient`] for whether to try again.
     #[error(transparent)]
     Store(#[from] StoreError),
+    /// A letter of another service is not to be trusted, or cannot be read: nothing was done.
+    #[error(transparent)]
+    Letter(#[from] LetterError),
     /// The host could not start or go on: the text names the address or the file.
     #[error("{0}")]
     Host(String),
@@ -232,14 +235,79 @@ pub enum Error {
 /// ```
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
+/// Why a letter was not accepted. See [`Invocation::receive`](crate::on_demand::Invocation::receive).
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum LetterError {
+    /// The secret of a key is too short to be one.
+    #[error(
+        "a secret that two services share has at least {MIN_SECRET} bytes; let a generator make it"
+    )]
+    ShortSecret,
+    /// It is larger than [`MAX_LETTER`].
+    #[error(
+        "a letter of {size} bytes is too large; the limit is {MAX_LETTER}: pass less, or a key to it"
+    )]
+    TooLarge {
+        /// What it takes, in bytes.
+        size: usize,
+    },
+    /// It is no letter.
+    #[error("this is no letter of a beldi service")]
+    Unreadable,
+    /// It is of another version.
+    #[error(
+        "the letter has form {found}, and this version reads {LETTER_FORM}: upgrade the older service"
+    )]
+    Version {
+        /// Its form.
+        found: u8,
+    },
+    /// No service of that name is known here.
+    #[error("service `{from}` is unknown here: connect the two, with a key that they share")]
+    Stranger {
+        /// Who it says it is from.
+        from: String,
+    },
+    /// It is for another service.
+    #[error("the letter is for service `{to}`; this is `{here}`: correct the address")]
+    Misdirected {
+        /// Who it is for.
+        to: String,
+        /// Where it came to.
+        here: String,
+    },
+    /// The seal is not of the key that the two share.
+    #[error(
+        "the seal of the letter is wrong: the two services do not share one key, or it is forged"
+    )]
+    Forged,
+    /// It was under way for too long, or the clocks differ by as much.
+    #[error("the letter is too old: it was delayed, or the clocks of the services differ")]
+    Expired,
+    /// It asks for what its sender may not ask for.
+    #[error("service `{from}` must not ask this: {why}")]
+    NotAllowed {
+        /// Who asks.
+        from: String,
+        /// Why not.
+        why: String,
+    },
+    /// Something cannot be said in a letter.
+    #[error("what is to be sent cannot be encoded: {0}")]
+    Unspeakable(String),
+}
+
 /// Why JSON from outside is not the input of an SSF.
-#[derive(Debug)]
-#[cfg_attr(not(feature = "embedded"), expect(dead_code, reason = "for hosts that speak JSON"))]
+#[derive(Debug, thiserror::Error)]
 pub(crate) enum InputError {
     /// It is not JSON.
+    #[error("is not JSON: {message}")]
     Syntax { message: String, line: usize, column: usize },
     /// It is JSON, but not of the input's type.
+    #[error("is not what it takes, at `{path}`: {message}")]
     Type { message: String, path: String },
     /// It is of the input's type, but cannot be stored.
+    #[error("cannot be stored: {0}")]
     Value(Reason),
 }

@@ -23,11 +23,23 @@ pub(crate) const MAX_UNLOGGED_OUTCOMES: usize = 64;
 /// The most bytes that the items to be pruned take in the intent of a finished root; more stand in rows
 /// of their own.
 pub(crate) const MAX_ITEMS: usize = 4 * 1024;
+/// With less time than this left, no effect is begun: there has to be some to tell how far it came.
+pub(crate) const LAST_STEP: Duration = Duration::from_millis(100);
 /// Results larger than this are recorded before the reply, so that one too large for its row is
 /// noticed in time.
 pub(crate) const LARGE_RESULT: usize = 64 * 1024;
+/// The largest result that another service may leave beside an unfinished root, in bytes; a larger one
+/// is asked for.
+pub(crate) const MAX_CALLED_BACK: usize = 16 * 1024;
 /// The longest request key, in bytes. See [`Error::BadKey`](crate::Error::BadKey).
 pub const MAX_REQUEST_KEY: usize = 256;
+/// The largest letter between services, in bytes: base64 makes it a third more, and an invocation of AWS
+/// Lambda may have 6 MB. See [`Transport`](crate::on_demand::Transport).
+pub const MAX_LETTER: usize = 4 * 1024 * 1024;
+/// The form of letters that this version writes and reads.
+pub(crate) const LETTER_FORM: u8 = 1;
+/// The shortest secret that two services may share, in bytes.
+pub(crate) const MIN_SECRET: usize = 16;
 /// The deepest chain of calls inside a service.
 ///
 /// A deeper one parks the instance. See [`Reason`](crate::Reason).

@@ -296,8 +296,10 @@ impl Attempt {
             }
         });
         let time = self.service.limits.attempt_time;
-        match select(watched, self.service.outside.sleep(time)).await {
+        let left = self.service.time_left().unwrap_or(time);
+        match select(watched, self.service.outside.sleep(time.min(left))).await {
             Either::Left((ended, _)) => ended,
+            Either::Right(_) if left < time => Err(out_of_time()),
             Either::Right(_) => Err(Stop::Fail(Reason::new(
                 "attempt_time",
                 format!(
@@ -306,6 +308,11 @@ impl Attempt {
             ))),
         }
     }
+}
+
+/// Why an attempt ends that its process has no time for: no fault of the handler.
+pub(super) fn out_of_time() -> Stop {
+    Stop::Halt(StoreError::Unavailable("the process had no time left for the attempt".to_owned()))
 }
 
 fn panicked(panic: &(dyn std::any::Any + Send)) -> Reason {

@@ -9,8 +9,11 @@ use std::fmt;
 use std::sync::{Arc, PoisonError, RwLock};
 
 use futures_util::future::{BoxFuture, join, try_join_all};
+use serde::{Deserialize, Serialize};
+use tracing::{debug, warn};
 
 use super::attempt::Begin;
+use super::locks::millis;
 use super::ops::bug;
 use super::txn::{Context, Layer, Retry, Tenure, Transaction, Within, refuse};
 use super::what::{What, digest};
@@ -18,18 +21,23 @@ use super::{Attempt, Instance, Scope, Scoped, Service, Step, Stop};
 use crate::error::Reason;
 use crate::id::{Epoch, Id};
 use crate::path::Path;
+use crate::protocol::callback::{self, Callback, Delivered, Secret};
+use crate::protocol::intent::Intent;
 use crate::protocol::journal::{Journal, Kind};
 use crate::protocol::prepare::{self, Prepare};
 use crate::protocol::txn::{Decision, Outcome, Prepared, Txn};
-use crate::protocol::{send, txn};
+use crate::protocol::{layout, send, txn};
 use crate::store::StoreError;
 use crate::value::Value;
 
 /// What one service asks another to run.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub(crate) struct Errand {
     /// The id of the callee, which every attempt of the caller computes alike.
     pub(crate) callee: Id,
+    /// The request key of the caller's root.
+    pub(crate) root: String,
     pub(crate) ssf: String,
     pub(crate) input: Value,
 }
@@ -42,7 +50,8 @@ impl Errand {
 }
 
 /// The transaction that a callee in another service takes part in.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub(crate) struct Part {
     pub(crate) txn: Txn,
     pub(crate) tenure: Tenure,
@@ -51,14 +60,16 @@ pub(crate) struct Part {
 }
 
 /// What came of it.
-#[derive(Debug)]
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub(crate) struct Vote {
     pub(crate) result: Result<Value, Declined>,
     pub(crate) tenure: Tenure,
 }
 
 /// How a transaction ended, for a service that takes part.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub(crate) struct Ended {
     /// The transaction, in the epoch of the run that decided.
     pub(crate) txn: Id,
@@ -71,7 +82,7 @@ pub(crate) struct Ended {
 }
 
 /// Why another service did not do what it was asked.
-#[derive(Debug)]
+#[derive(Debug, Serialize, Deserialize)]
 pub(crate) enum Declined {
     /// It does not answer, or not yet: the attempt is repeated.
     Unavailable(String),
@@ -98,6 +109,14 @@ pub(crate) trait Peer: Send + Sync {
 
     /// Puts in place what a transaction has prepared there, or takes it back.
     fn settle(&self, txn: Txn, ended: Ended) -> BoxFuture<'_, Result<(), StoreError>>;
+
+    /// Brings what a callee has returned to the service that called it.
+    fn call_back(
+        &self,
+        callee: Id,
+        callback: Callback,
+        result: Value,
+    ) -> BoxFuture<'_, Result<Delivered, StoreError>>;
 
     /// How far it is swept: no root of its below this epoch will ever ask again.
     fn swept(&self) -> BoxFuture<'_, Result<Epoch, StoreError>>;
@@ -146,6 +165,7 @@ impl Step {
         let what = What::new(Kind::Call, &[service, ssf, &digest(&input)]);
         let errand = Errand {
             callee: self.instance.id.callee(&self.path, &format!("{service}/{ssf}")),
+            root: self.instance.attempt.intent.request_key.clone(),
             ssf: ssf.to_owned(),
             input,
         };
@@ -160,16 +180,18 @@ impl Step {
                 let prepared = self.prepare(within, &*peer, service, errand).await;
                 self.or_stop(prepared).await
             }
-            Context::Plain if read_only => {
-                let call = async { peer.call(errand).await.map_err(|no| no.stop(None)) };
-                self.observe(&what, call).await
-            }
+            Context::Plain if read_only => self.observe(&what, self.ask(&*peer, errand)).await,
             // Its service keeps the result, so the reply needs no log before the next effect.
-            Context::Plain => {
-                let call = async { peer.call(errand).await.map_err(|no| no.stop(None)) };
-                self.effect_on_row(&what, call).await
-            }
+            Context::Plain => self.effect_on_row(&what, self.ask(&*peer, errand)).await,
         }
+    }
+
+    /// What the callee returns, or has returned to an earlier attempt that did not wait for it.
+    async fn ask(&self, peer: &dyn Peer, errand: Errand) -> Result<Value, Stop> {
+        if let Some(Some(result)) = self.instance.attempt.intent.called_back.get(&errand.callee) {
+            return Ok(result.clone());
+        }
+        peer.call(errand).await.map_err(|no| no.stop(None))
     }
 
     fn route(&self, service: &str, ssf: &str) -> Result<Arc<dyn Peer>, Stop> {
@@ -214,6 +236,14 @@ impl Step {
     }
 }
 
+impl Vote {
+    /// Of a service that stops.
+    pub(crate) fn stopped(tenure: Tenure) -> Self {
+        let stopped = Declined::Unavailable("the other service stops".to_owned());
+        Self { result: Err(stopped), tenure }
+    }
+}
+
 impl Declined {
     fn stop(self, transaction: Option<&Arc<Transaction>>) -> Stop {
         match self {
@@ -235,6 +265,61 @@ impl Declined {
 }
 
 impl Service {
+    /// Brings the result of a finished root to the service that called it, if that wants it. Once: if it
+    /// is lost, the caller asks again.
+    pub(crate) async fn call_back(&self, intent: &Intent, result: Value) {
+        let (Some(caller), Some(callback)) = (&intent.caller, &intent.callback) else { return };
+        let callee = layout::parse_sent_key(&intent.request_key);
+        let (Some(peer), Some(callee)) = (self.peers.find(caller), callee) else { return };
+        let instance = &intent.request_key;
+        match peer.call_back(callee, callback.clone(), result).await {
+            Ok(delivered) => debug!(%instance, %caller, ?delivered, "called back"),
+            Err(error) => debug!(%instance, %caller, %error, "could not call back"),
+        }
+    }
+
+    /// Takes in what a callee of another service has returned.
+    pub(crate) async fn called_back(
+        &self,
+        from: &str,
+        callee: Id,
+        callback: &Callback,
+        result: &Value,
+    ) -> Result<Delivered, StoreError> {
+        let (secret, now) = (self.secret().await?, self.outside.now());
+        let delivered =
+            callback::deliver(&self.store, &secret, from, callee, callback, result, now).await?;
+        match delivered {
+            Delivered::Accepted => self.announce(callback.root.clone()),
+            Delivered::Forged => {
+                warn!(service = %from, %callee, "refused a callback that no call of ours asked for")
+            }
+            Delivered::Already | Delivered::NotWaiting | Delivered::Expired => {}
+        }
+        Ok(delivered)
+    }
+
+    /// The callback of a call, the same for every attempt of the caller.
+    pub(crate) async fn callback(
+        &self,
+        service: &str,
+        errand: &Errand,
+    ) -> Result<Callback, StoreError> {
+        let until = errand.callee.epoch().saturating_add(millis(self.limits.redelivery));
+        Ok(self.secret().await?.callback(service, errand.callee, &errand.root, until))
+    }
+
+    async fn secret(&self) -> Result<Secret, StoreError> {
+        let read = || async {
+            let mut fresh = [0; 32];
+            for part in fresh.chunks_mut(8) {
+                part.copy_from_slice(&self.outside.random().to_be_bytes());
+            }
+            Secret::read(&self.store, fresh).await
+        };
+        self.secret.get_or_try_init(read).await.copied()
+    }
+
     /// Runs a callee as part of a transaction that another service coordinates.
     pub(crate) async fn take_part(self: &Arc<Self>, errand: Errand, part: Part) -> Vote {
         // Locks elsewhere count: a transaction across services gives way to any older one.
@@ -257,7 +342,7 @@ impl Service {
             .map_err(|error| Declined::Failed(Reason::new("unknown_ssf", error.to_string())))?;
         let intent = self.new_intent(errand.key(), handler, errand.input.clone());
         let epoch = txn.id.epoch();
-        let intent = crate::protocol::intent::Intent { epoch, ..intent };
+        let intent = Intent { epoch, ..intent };
         let id = intent.instance(&self.name);
         let journal = Journal::default();
         let begin = Begin { intent, registered: false, resumed: true, journal };

@@ -11,10 +11,11 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use futures_util::future::pending;
 
+use super::attempt::out_of_time;
 use super::{Attempt, Handler, Stop};
 use crate::error::Reason;
 use crate::id::Id;
-use crate::limits::MAX_UNLOGGED_OUTCOMES;
+use crate::limits::{LAST_STEP, MAX_UNLOGGED_OUTCOMES};
 use crate::path::Path;
 use crate::protocol::intent::code_text;
 use crate::protocol::journal::{self, Appended, Entry, Fingerprint, Log, Slot};
@@ -123,6 +124,9 @@ impl Instance {
         let mut next_slot = self.next_slot.lock().await;
         if self.attempt.is_stopped() {
             return pending().await;
+        }
+        if self.attempt.service.time_left().is_some_and(|left| left < LAST_STEP) {
+            return Err(out_of_time());
         }
         let entries = self.take_unlogged();
         let register = register && !self.attempt.is_registered();

@@ -15,6 +15,7 @@ use crate::store::{
 };
 
 /// Wraps a store with time-outs and repetition.
+#[derive(Clone)]
 pub(crate) struct Patient {
     inner: Arc<dyn Store>,
     outside: Arc<dyn Outside>,

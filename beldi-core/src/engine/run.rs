@@ -18,6 +18,7 @@ use super::{Attempt, Handler, Instance, Scope, Scoped, Service, Stop};
 use crate::error::{Error, Reason};
 use crate::limits::{LARGE_RESULT, MAX_ITEMS};
 use crate::path::Path;
+use crate::protocol::callback::Callback;
 use crate::protocol::intent::{self, Intent, Registered, State};
 use crate::protocol::journal::{self, Journal, Loaded};
 use crate::protocol::recycle;
@@ -33,6 +34,8 @@ pub(crate) struct Request {
     pub(crate) explicit: bool,
     /// The service that asks, if one does: it relies on the result even if the SSF only reads.
     pub(crate) caller: Option<String>,
+    /// Where that service wants the result, if it comes late.
+    pub(crate) callback: Option<Callback>,
     pub(crate) ssf: String,
     pub(crate) input: Value,
 }
@@ -54,9 +57,9 @@ pub(crate) enum Ended {
 pub(crate) async fn run_fresh(service: &Arc<Service>, request: &Request) -> Result<Ended, Error> {
     let handler = service.handler(&request.ssf)?;
     let intent = service.new_intent(request.key.clone(), handler, request.input.clone());
-    let caller = request.caller.clone();
+    let (caller, callback) = (request.caller.clone(), request.callback.clone());
     let kept = caller.is_some();
-    let intent = Intent { attempts: 1, next: service.lease(), caller, ..intent };
+    let intent = Intent { attempts: 1, next: service.lease(), caller, callback, ..intent };
     let run = Run { service, handler, explicit: request.explicit, kept };
     let journal = Journal::default();
     Ok(run.until_ended(Begin { intent, registered: false, resumed: false, journal }).await)
@@ -110,7 +113,7 @@ struct Run<'a> {
 
 impl Run<'_> {
     async fn until_ended(&self, mut begin: Begin) -> Ended {
-        let asked = (begin.intent.ssf.clone(), begin.intent.input.clone());
+        let asked = begin.intent.clone();
         let deadline = self.service.outside.now() + millis(self.service.limits.attempt_time);
         loop {
             let attempt = Arc::new(Attempt::new(Arc::clone(self.service), begin.clone()));
@@ -128,7 +131,7 @@ impl Run<'_> {
                 Ok(begin) => begin,
                 Err(stop) => return self.settle(&attempt, stop).await,
             };
-            if !begin.intent.is_of(&asked.0, &asked.1) {
+            if !begin.intent.is_of(&asked.ssf, &asked.input, asked.caller.as_deref()) {
                 return Ended::KeyReused;
             }
             match begin.intent.state {

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::future::BoxFuture;
-use tokio::sync::{Semaphore, SemaphorePermit, mpsc};
+use tokio::sync::{OnceCell, Semaphore, SemaphorePermit, mpsc};
 
 use super::federation::Peers;
 use super::locks::millis;
@@ -15,6 +15,7 @@ use super::tasks::Tasks;
 use crate::error::{Error, InputError, Reason};
 use crate::limits::Limits;
 use crate::outside::Outside;
+use crate::protocol::callback::Secret;
 use crate::protocol::horizon::Horizons;
 use crate::protocol::intent::Intent;
 use crate::protocol::recycle::Tombstone;
@@ -24,7 +25,6 @@ use crate::value::Value;
 
 /// A registered SSF, its types erased.
 #[derive(Clone, Copy)]
-#[cfg_attr(not(feature = "embedded"), expect(dead_code, reason = "for hosts that speak JSON"))]
 pub(crate) struct Handler {
     pub(crate) name: &'static str,
     pub(crate) read_only: bool,
@@ -51,11 +51,15 @@ pub(crate) struct Service {
     pub(crate) permits: Arc<Semaphore>,
     /// What runs beside the requests, and ends with the host.
     pub(crate) tasks: Tasks,
-    pub(crate) peers: Peers,
-    pub(crate) horizons: Horizons,
-    redelivery: BTreeMap<String, Duration>,
-    handlers: BTreeMap<&'static str, Handler>,
-    compatible: BTreeSet<(String, u64)>,
+    pub(crate) peers: Arc<Peers>,
+    pub(crate) horizons: Arc<Horizons>,
+    /// What the tokens of callbacks are made with, once it is known.
+    pub(super) secret: Arc<OnceCell<Secret>>,
+    /// When the process may be stopped, in milliseconds since 1970, if that is known.
+    until: Option<u64>,
+    redelivery: Arc<BTreeMap<String, Duration>>,
+    handlers: Arc<BTreeMap<&'static str, Handler>>,
+    compatible: Arc<BTreeSet<(String, u64)>>,
     /// Request keys of roots this host has registered and not begun: a hint to the host's runner.
     registered: mpsc::UnboundedSender<String>,
 }
@@ -90,14 +94,50 @@ impl Service {
             limits: parts.limits,
             permits: Arc::new(Semaphore::new(permits.min(Semaphore::MAX_PERMITS))),
             tasks: Tasks::default(),
-            peers: Peers::default(),
-            horizons: Horizons::default(),
-            redelivery: parts.redelivery,
-            handlers: parts.handlers,
-            compatible: parts.compatible,
+            peers: Arc::default(),
+            horizons: Arc::default(),
+            secret: Arc::default(),
+            until: None,
+            redelivery: Arc::new(parts.redelivery),
+            handlers: Arc::new(parts.handlers),
+            compatible: Arc::new(parts.compatible),
             registered,
         };
         (Arc::new(service), to_begin)
+    }
+
+    /// The same service for a while: with tasks of its own, which can be waited for and cut, and until a
+    /// certain time.
+    pub(crate) fn during(
+        &self,
+        until: Option<u64>,
+        attempt_time: Duration,
+    ) -> (Arc<Self>, mpsc::UnboundedReceiver<String>) {
+        let (registered, to_begin) = mpsc::unbounded_channel();
+        let service = Self {
+            name: self.name.clone(),
+            version: self.version.clone(),
+            store: self.store.clone(),
+            outside: Arc::clone(&self.outside),
+            limits: Limits { attempt_time, ..self.limits.clone() },
+            permits: Arc::clone(&self.permits),
+            tasks: Tasks::default(),
+            peers: Arc::clone(&self.peers),
+            horizons: Arc::clone(&self.horizons),
+            secret: Arc::clone(&self.secret),
+            until,
+            redelivery: Arc::clone(&self.redelivery),
+            handlers: Arc::clone(&self.handlers),
+            compatible: Arc::clone(&self.compatible),
+            registered,
+        };
+        (Arc::new(service), to_begin)
+    }
+
+    /// How long the process will still be there, where that is known.
+    pub(crate) fn time_left(&self) -> Option<Duration> {
+        let until = self.until?;
+        Some(Duration::from_millis(until.saturating_sub(self.outside.now())))
     }
 
     /// The names of its SSFs.
@@ -171,8 +211,9 @@ impl Service {
 
     /// The time an attempt begun now counts as dead.
     pub(crate) fn lease(&self) -> u64 {
-        let lease = self.limits.lease().as_millis();
-        self.outside.now() + u64::try_from(lease).unwrap_or(u64::MAX / 2)
+        let lease = self.limits.lease();
+        let left = self.time_left().map_or(lease, |left| left + self.limits.request_time);
+        self.outside.now() + millis(lease.min(left))
     }
 
     /// A name no other run has.

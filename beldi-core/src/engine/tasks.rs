@@ -3,7 +3,7 @@
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
-#[cfg(feature = "embedded")]
+#[cfg(feature = "http")]
 use tokio_util::task::task_tracker::TaskTrackerToken;
 
 /// The tasks of a host.
@@ -23,7 +23,7 @@ impl Tasks {
     }
 
     /// Counts as a task until it is dropped.
-    #[cfg(feature = "embedded")]
+    #[cfg(feature = "http")]
     pub(crate) fn hold(&self) -> TaskTrackerToken {
         self.tracker.token()
     }

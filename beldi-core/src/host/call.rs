@@ -10,9 +10,9 @@ use tracing::Instrument as _;
 
 use super::Host;
 use crate::api::{Call, Sending, Ssf};
-use crate::engine::{Ended, Registration, Request, Service, run_fresh, run_registered};
+use crate::engine::{Ended, Registration, Request, Service, millis, run_fresh, run_registered};
 use crate::error::{Error, Reason, Result};
-use crate::limits::MAX_REQUEST_KEY;
+use crate::limits::{LAST_STEP, MAX_REQUEST_KEY};
 use crate::protocol::intent::{self, State};
 use crate::value::Value;
 
@@ -124,7 +124,7 @@ pub(crate) fn request(
     if key.is_empty() || key.len() > MAX_REQUEST_KEY || key.starts_with('~') {
         return Err(Error::BadKey { key });
     }
-    Ok(Request { key, explicit, caller: None, ssf: ssf.to_owned(), input })
+    Ok(Request { key, explicit, caller: None, callback: None, ssf: ssf.to_owned(), input })
 }
 
 /// Runs the request until there is a result, or time is up. Writes the finish after returning.
@@ -134,7 +134,7 @@ pub(crate) async fn answer(service: &Arc<Service>, request: &Request) -> Result<
     drop(permit);
     let answered = match ended {
         Ended::Unfinished { reason, registration: Registration::Certain } => {
-            wait_for(service, &request.key, reason).await
+            follow(service, &request.key, reason).await
         }
         ended => conclude(service, &request.key, ended),
     };
@@ -172,9 +172,10 @@ fn conclude(service: &Arc<Service>, key: &str, ended: Ended) -> Result<Value> {
 }
 
 /// Follows a registered root, beginning attempts as they come due, until it ends or time is up.
-async fn wait_for(service: &Arc<Service>, key: &str, mut reason: Reason) -> Result<Value> {
-    let limit = u64::try_from(service.limits.call_time.as_millis()).unwrap_or(u64::MAX / 2);
-    let deadline = service.outside.now() + limit;
+pub(crate) async fn follow(service: &Arc<Service>, key: &str, mut reason: Reason) -> Result<Value> {
+    let limit = service.limits.call_time;
+    let limit = service.time_left().map_or(limit, |left| left.saturating_sub(LAST_STEP).min(limit));
+    let deadline = service.outside.now() + millis(limit);
     loop {
         let now = service.outside.now();
         if now >= deadline {
@@ -217,7 +218,7 @@ pub(crate) async fn register(service: &Service, request: &Request) -> Result<()>
     match registered.map_err(|error| in_doubt(error.into(), &request.key))? {
         intent::Registered::Mine => service.announce(request.key.clone()),
         intent::Registered::Theirs(standing) => {
-            if !standing.is_of(&request.ssf, &request.input) {
+            if !standing.is_of(&request.ssf, &request.input, None) {
                 return Err(Error::KeyReused { key: request.key.clone() });
             }
         }

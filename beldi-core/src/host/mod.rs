@@ -1,9 +1,11 @@
 //! The local runtime: requests in, attempts run, collectors on timers, all in one process.
 
 mod call;
-#[cfg(feature = "embedded")]
+#[cfg(feature = "http")]
 mod http;
+pub mod on_demand;
 mod peer;
+mod remote;
 mod runner;
 mod status;
 mod sweeper;
@@ -21,7 +23,7 @@ pub(crate) use call::{answer, request};
 #[cfg(feature = "embedded")]
 pub(crate) use http::{escaped, listen, stop};
 #[cfg(feature = "testing")]
-pub(crate) use peer::connect;
+pub(crate) use remote::{Remote, receive};
 #[cfg(feature = "testing")]
 pub(crate) use runner::begin;
 pub use status::{InstanceState, InstanceStatus, LockStatus};

@@ -8,7 +8,8 @@ use tracing::Instrument as _;
 use super::call::answer_apart;
 use crate::engine::{Declined, Errand, Part, Peer, Request, Service, TxnEnded, Vote};
 use crate::error::{Error, Reason};
-use crate::id::Epoch;
+use crate::id::{Epoch, Id};
+use crate::protocol::callback::{Callback, Delivered};
 use crate::protocol::horizon;
 use crate::protocol::txn::Txn;
 use crate::store::StoreError;
@@ -37,20 +38,7 @@ impl Peer for InProcess {
     fn call(&self, errand: Errand) -> BoxFuture<'_, Result<Value, Declined>> {
         Box::pin(async move {
             let service = self.service().map_err(|error| gone(&error))?;
-            let Errand { ref ssf, ref input, .. } = errand;
-            let (key, ssf, input) = (errand.key(), ssf.clone(), input.clone());
-            let caller = Some(self.asker.clone());
-            let request = Request { key, explicit: true, caller, ssf, input };
-            answer_apart(&service, request, ()).await.map_err(|error| match error {
-                Error::Failed { reason } => Declined::Refused(reason),
-                Error::Parked { .. } | Error::UnknownSsf { .. } => {
-                    Declined::Failed(Reason::new("callee", error.to_string()))
-                }
-                Error::KeyReused { .. } => {
-                    Declined::Refused(Reason::new("callee", error.to_string()))
-                }
-                error => Declined::Unavailable(error.to_string()),
-            })
+            called(&service, &self.asker, errand, None).await
         })
     }
 
@@ -63,10 +51,7 @@ impl Peer for InProcess {
                 let vote = async move { taking_part.take_part(errand, part).await };
                 service.tasks.spawn(vote.in_current_span()).await.ok()?
             };
-            vote.await.unwrap_or_else(|| {
-                let stopped = Declined::Unavailable("the other service stops".to_owned());
-                Vote { result: Err(stopped), tenure }
-            })
+            vote.await.unwrap_or_else(|| Vote::stopped(tenure))
         })
     }
 
@@ -78,9 +63,40 @@ impl Peer for InProcess {
         Box::pin(async move { self.service()?.settle_prepared(&txn, &ended).await })
     }
 
+    fn call_back(
+        &self,
+        callee: Id,
+        callback: Callback,
+        result: Value,
+    ) -> BoxFuture<'_, Result<Delivered, StoreError>> {
+        Box::pin(async move {
+            self.service()?.called_back(&self.asker, callee, &callback, &result).await
+        })
+    }
+
     fn swept(&self) -> BoxFuture<'_, Result<Epoch, StoreError>> {
         Box::pin(async move { Ok(horizon::read(&self.service()?.store).await?.swept) })
     }
+}
+
+/// Runs what another service asks for, and keeps the result.
+pub(super) async fn called(
+    service: &Arc<Service>,
+    asker: &str,
+    errand: Errand,
+    callback: Option<Callback>,
+) -> Result<Value, Declined> {
+    let (key, caller) = (errand.key(), Some(asker.to_owned()));
+    let Errand { ssf, input, .. } = errand;
+    let request = Request { key, explicit: true, caller, callback, ssf, input };
+    answer_apart(service, request, ()).await.map_err(|error| match error {
+        Error::Failed { reason } => Declined::Refused(reason),
+        Error::Parked { .. } | Error::UnknownSsf { .. } => {
+            Declined::Failed(Reason::new("callee", error.to_string()))
+        }
+        Error::KeyReused { .. } => Declined::Refused(Reason::new("callee", error.to_string())),
+        error => Declined::Unavailable(error.to_string()),
+    })
 }
 
 fn gone(error: &StoreError) -> Declined {

@@ -132,7 +132,12 @@ fn is_due(service: &Service, intent: &Intent, leases: Leases) -> bool {
 /// One attempt of a registered root, and its finish.
 pub(crate) async fn begin(service: &Arc<Service>, intent: &Intent) {
     match run_registered(service, intent).await {
-        Ok(Some(Ended::Done { rest: Some(rest), .. })) => rest.complete().await,
+        Ok(Some(Ended::Done { result, rest })) => {
+            if let Some(rest) = rest {
+                rest.complete().await;
+            }
+            service.call_back(intent, result).await;
+        }
         Ok(_) => {}
         Err(error) => debug!(instance = %intent.request_key, %error, "could not begin an attempt"),
     }

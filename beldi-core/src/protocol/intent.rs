@@ -15,11 +15,15 @@
 //! 4. **fail**, **park**, **resume**: bookkeeping on a row that is not done; losing one costs a wait.
 //! 5. **renew**, of a root that registered too late to hold the [`horizon`](super::horizon): a new
 //!    epoch, if it still has the one that is lost. Nothing was done under that, so nothing is lost.
-//! 6. **empty**, by the garbage collector, once it is done and behind the horizon: what is left is a
+//! 6. **called back**: what a callee in another service returned ([`callback`]), while it runs.
+//! 7. **empty**, by the garbage collector, once it is done and behind the horizon: what is left is a
 //!    tombstone, which answers a late duplicate with the first result.
+
+use std::collections::BTreeMap;
 
 use crate::error::Reason;
 use crate::id::{Epoch, Id};
+use crate::protocol::callback::{self, Callback};
 use crate::protocol::journal::{self, Slot};
 use crate::protocol::layout::{self, intent as attr};
 use crate::protocol::recycle::Tombstone;
@@ -59,6 +63,10 @@ pub(crate) struct Intent {
     pub(crate) by: String,
     /// The service whose root called it or sent it, if that is another one.
     pub(crate) caller: Option<String>,
+    /// Where that service wants the result, if it comes late.
+    pub(crate) callback: Option<Callback>,
+    /// What callees in other services have returned; nothing where that was too large to be kept.
+    pub(crate) called_back: BTreeMap<Id, Option<Value>>,
     /// When done: what it left elsewhere.
     pub(crate) left: Left,
     /// Of a collected root, whose input is gone: its digest.
@@ -184,6 +192,7 @@ pub(crate) async fn finish(
         .set(DUE_ORDER, intent.epoch)
         .remove(attr::REASON);
     update.set.extend(left.attributes());
+    update.remove.extend(intent.called_back.keys().copied().map(layout::called_back));
     let refused = match store.update(&layout::intent_row(request_key), &update).await? {
         Updated::Applied(_) => return Ok(result.clone()),
         Updated::Refused(row) => row.unwrap_or_default(),
@@ -251,6 +260,7 @@ pub(crate) async fn empty(
     let whole = vec![is(DONE), is_of(intent.epoch), Condition::absent(attr::ASKED)];
     let mut update = Update::when(Condition::All(whole)).set(attr::ASKED, digest(&intent.input));
     update.remove = GONE.map(str::to_owned).into();
+    update.remove.extend(intent.called_back.keys().copied().map(layout::called_back));
     if !is_over {
         update = update.set(attr::KEPT, true);
     }
@@ -259,7 +269,8 @@ pub(crate) async fn empty(
 }
 
 /// What is not left of a collected root.
-const GONE: [&str; 10] = [
+const GONE: [&str; 11] = [
+    attr::CALLBACK,
     attr::INPUT,
     attr::CODE,
     attr::VERSION,
@@ -312,6 +323,10 @@ const RUNNING: &str = "running";
 const DONE: &str = "done";
 const PARKED: &str = "parked";
 
+pub(super) fn is_running() -> Condition {
+    is(RUNNING)
+}
+
 fn is(state: &str) -> Condition {
     Condition::equals(attr::STATE, state)
 }
@@ -332,6 +347,9 @@ impl Intent {
         ];
         if let Some(caller) = &self.caller {
             attributes.push((attr::CALLER, Value::from(&**caller)));
+        }
+        if let Some(callback) = &self.callback {
+            attributes.push((attr::CALLBACK, callback.to_value()));
         }
         match &self.state {
             State::Done(result) => {
@@ -396,6 +414,8 @@ impl Intent {
             first,
             by: String::new(),
             caller: row.text(attr::CALLER).map(str::to_owned),
+            callback: row.get(attr::CALLBACK).map(Callback::from_value).transpose()?,
+            called_back: called_back(row),
             left: Left::read(row).ok_or(attr::ITEMS)?,
             asked: None,
             is_over: row.get(attr::KEPT).is_none(),
@@ -431,19 +451,21 @@ impl Intent {
             first: None,
             by: String::new(),
             caller: None,
+            callback: None,
+            called_back: BTreeMap::new(),
             left: Left::default(),
             asked: None,
             is_over: true,
         }
     }
 
-    /// Whether it is what somebody asks for.
-    pub(crate) fn is_of(&self, ssf: &str, input: &Value) -> bool {
+    /// Whether it is what somebody asks for: what a service has called is nobody else's to see.
+    pub(crate) fn is_of(&self, ssf: &str, input: &Value, caller: Option<&str>) -> bool {
         let same = match &self.asked {
             Some(asked) => *asked == digest(input),
             None => self.input == *input,
         };
-        self.ssf == ssf && same
+        self.ssf == ssf && same && self.caller.as_deref() == caller
     }
 
     /// Whether it is a tombstone.
@@ -460,6 +482,13 @@ impl Intent {
     pub(crate) fn counted_attempts(&self) -> u32 {
         self.attempts.saturating_sub(self.excused)
     }
+}
+
+fn called_back(row: &Row) -> BTreeMap<Id, Option<Value>> {
+    let results = row.0.iter().filter_map(|(name, value)| {
+        Some((layout::parse_called_back(name)?, callback::kept(value)))
+    });
+    results.collect()
 }
 
 /// Code hashes as people see them.

@@ -55,6 +55,8 @@ pub(crate) mod service {
     pub(crate) const ROUND: &str = "r";
     /// The horizon up to which everything was swept.
     pub(crate) const SWEPT: &str = "s";
+    /// What the tokens of callbacks are made with.
+    pub(crate) const SECRET: &str = "k";
 }
 
 /// Fields of a lock.
@@ -129,6 +131,10 @@ pub(crate) mod intent {
     pub(crate) const FIRST: &str = "first";
     /// The service whose root called it or sent it, if that is another one.
     pub(crate) const CALLER: &str = "caller";
+    /// Where its result is to be brought, if the caller has gone: root, token and date.
+    pub(crate) const CALLBACK: &str = "callback";
+    /// What the name of a result begins with that another service has brought; the callee's id follows.
+    pub(crate) const CALLED_BACK: &str = "back/";
     /// Items whose heads were left with more than its own mark: table and key.
     pub(crate) const ITEMS: &str = "items";
     /// When done: there may be other rows in its partition.
@@ -249,6 +255,16 @@ pub(crate) fn parse_decision(sort: &str) -> Option<(&str, u32)> {
 /// The attribute that holds a mark.
 pub(crate) fn mark(mark: Id) -> String {
     format!("{}{mark}", item::MARK)
+}
+
+/// The attribute that holds the result of a callee in another service.
+pub(crate) fn called_back(callee: Id) -> String {
+    format!("{}{callee}", intent::CALLED_BACK)
+}
+
+/// The callee in another service whose result an attribute holds, if it is one.
+pub(crate) fn parse_called_back(attribute: &str) -> Option<Id> {
+    Id::parse(attribute.strip_prefix(intent::CALLED_BACK)?)
 }
 
 /// The attribute that holds the fence for transactions of another service.

@@ -11,6 +11,7 @@
 //! | [`lock`] | a lock names its holder | whoever meets it can tell what becomes of the item |
 //! | [`prepare`] | the first record of a callee counts | a service takes part in another's transaction |
 //! | [`send`] | put-if-absent of the receiver's intent | a send starts its receiver once |
+//! | [`callback`] | one result, behind a token | a callee in another service brings what its caller did not wait for |
 //! | [`horizon`] | nothing unfinished is below it | what is older can go, and stays away |
 //! | [`prune`] | marks go behind a fence | a late write is refused without its mark |
 //! | [`recycle`] | rows are emptied, then removed | a late attempt cannot put them again |
@@ -23,6 +24,7 @@
 //! it replies: whoever calls again gets that reply, and no attempt of it can still have an effect
 //! that belongs to another.
 
+pub(crate) mod callback;
 pub(crate) mod daal;
 pub(crate) mod horizon;
 pub(crate) mod intent;

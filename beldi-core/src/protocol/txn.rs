@@ -40,6 +40,7 @@
 use std::collections::BTreeMap;
 
 use futures_util::future::BoxFuture;
+use serde::{Deserialize, Serialize};
 
 use crate::id::{Epoch, Id};
 use crate::protocol::daal;
@@ -54,7 +55,8 @@ use crate::value::Value;
 use crate::weakness::{self, Weakness};
 
 /// One try of a transaction, as its locks name it.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub(crate) struct Txn {
     pub(crate) id: Id,
     pub(crate) retry: u32,

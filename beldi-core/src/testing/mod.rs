@@ -7,6 +7,7 @@
 //! | whether two attempts at once do harm | [`World::second_attempt_everywhere`] |
 //! | what nobody thought of | [`explore`] |
 //! | what happens at one request | [`FaultyStore::script`], with [`World::store`] |
+//! | what lost, doubled and late letters between services do | [`World::post`] |
 //! | what it costs | [`FaultyStore::counts`], [`FaultyStore::latency`] |
 //! | what it would be without beldi | [`RawHost`] |
 //! | whether a store is one | [`conformance`] |
@@ -17,6 +18,7 @@ mod everywhere;
 mod explore;
 mod faulty;
 mod outside;
+mod post;
 mod raw;
 mod world;
 
@@ -25,5 +27,6 @@ pub use everywhere::Visited;
 pub use explore::{Explored, explore};
 pub use faulty::{Counts, Fault, FaultyStore, Gate, Request, RequestKind};
 pub use outside::{VirtualOutside, in_virtual_time};
+pub use post::{Post, PostFault};
 pub use raw::RawHost;
 pub use world::{World, WorldCall};

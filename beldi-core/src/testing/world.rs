@@ -14,7 +14,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use super::audit::Audit;
-use super::{FaultyStore, VirtualOutside};
+use super::{FaultyStore, Post, VirtualOutside};
 use crate::api::{App, Call, Key, KeyFor, Ssf, Table, decode};
 use crate::collector;
 use crate::collector::intent::{Leases, find};
@@ -82,6 +82,8 @@ struct Shared {
     audit: Arc<Mutex<Audit>>,
     /// Whether garbage is collected beside everything else.
     collects: bool,
+    /// Carries the letters between this service and the others.
+    post: Post,
 }
 
 impl World {
@@ -100,7 +102,8 @@ impl World {
         let store: Arc<dyn Store> = Arc::clone(&rows) as Arc<dyn Store>;
         let outside = Arc::new(VirtualOutside::new(0));
         let seen = FaultyStore::new(Arc::clone(&store));
-        let shared = Shared { rows, store, outside, audit: Arc::default(), collects: false };
+        let (audit, post) = (Arc::default(), Post::default());
+        let shared = Shared { rows, store, outside, audit, collects: false, post };
         Self::with_host(parts, shared, seen, Vec::new())
     }
 
@@ -245,7 +248,7 @@ impl World {
         // Nobody listens for what is to begin: `settle` finds it.
         let (service, _) = Service::new(parts.clone(), Arc::new(store.clone()), door);
         for other in &others {
-            host::connect(&service, &other.service);
+            shared.post.connect(&service, &other.service);
         }
         Self { parts, shared, store, service, calls: AtomicU32::new(0), others }
     }
@@ -381,6 +384,11 @@ impl World {
     /// The store under the service, to script faults and to count requests.
     pub fn store(&self) -> &FaultyStore {
         &self.store
+    }
+
+    /// What carries the letters between this service and the others.
+    pub fn post(&self) -> &Post {
+        &self.shared.post
     }
 
     /// Every stored row, ours and the users'.

@@ -12,6 +12,8 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use serde::{Deserialize, Serialize};
+
 pub(crate) use snapshot::Snapshot;
 pub(crate) use steps::Retry;
 pub(super) use steps::refuse;
@@ -44,7 +46,8 @@ pub(crate) struct Transaction {
 }
 
 /// Since when a try holds locks, in milliseconds since 1970, how long it may, and which runs of it do.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub(crate) struct Tenure {
     pub(crate) since: u64,
     /// The least `Limits::txn_time` of the services that take part.
@@ -55,7 +58,7 @@ pub(crate) struct Tenure {
 }
 
 /// The runs of one try that hold locks, as far as one of them knows.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub(crate) enum Runs {
     None,
     /// This one, which was first: another will meet its locks.

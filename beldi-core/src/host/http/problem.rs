@@ -151,6 +151,7 @@ impl From<Error> for Problem {
                 Self::new(StatusCode::NOT_FOUND, "unknown_instance", text)
             }
             Error::NotParked { .. } => Self::new(StatusCode::CONFLICT, "not_parked", text),
+            Error::Letter(_) => Self::new(StatusCode::FORBIDDEN, "letter_refused", text),
             Error::Host(_) => Self::new(AGAIN, "stopping", text).again(),
             Error::Store(StoreError::Unavailable(_)) => {
                 Self::new(AGAIN, "store_unavailable", text).again()

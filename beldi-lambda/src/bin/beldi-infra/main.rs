@@ -1,0 +1,2 @@
+//! Prints templates.
+fn main() {}
