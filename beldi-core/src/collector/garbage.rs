@@ -151,7 +151,10 @@ impl Run<'_> {
             Err(
                 damage @ (StoreError::Corrupt(_)
                 | StoreError::RowTooLarge { .. }
-                | StoreError::InvalidKey { .. }),
+                | StoreError::InvalidKey { .. }
+                | StoreError::Unstorable { .. }
+                | StoreError::TooComplex { .. }
+                | StoreError::Rejected { .. }),
             ) => {
                 error!(%damage, "the garbage collector cannot deal with a row; it stays where it is");
                 self.damaged.lock().unwrap_or_else(PoisonError::into_inner).push(damage);

@@ -47,9 +47,15 @@ impl From<StoreError> for Stop {
             | StoreError::Io(_)
             | StoreError::InUse { .. }
             | StoreError::Foreign { .. }
-            | StoreError::TooNew { .. } => Self::Halt(error),
+            | StoreError::TooNew { .. }
+            | StoreError::NoTable { .. }
+            | StoreError::WrongTable { .. }
+            | StoreError::Denied { .. } => Self::Halt(error),
             StoreError::RowTooLarge { .. } => Self::park("row_too_large", error),
             StoreError::InvalidKey { .. } => Self::park("invalid_key", error),
+            StoreError::Unstorable { .. } => Self::park("unstorable_value", error),
+            StoreError::TooComplex { .. } => Self::park("too_complex", error),
+            StoreError::Rejected { .. } => Self::park("rejected", error),
             StoreError::Corrupt(_) => Self::park("corrupt_row", error),
         }
     }

@@ -6,6 +6,8 @@
 //! twice or late; the protocols make that harmless, the store need not.
 
 mod condition;
+#[cfg(feature = "dynamodb")]
+mod dynamodb;
 #[cfg(feature = "embedded")]
 mod embedded;
 mod memory;
@@ -20,6 +22,8 @@ use std::time::Duration;
 use futures_util::future::BoxFuture;
 
 pub use condition::{Compare, Condition, Field};
+#[cfg(feature = "dynamodb")]
+pub use dynamodb::DynamoStore;
 #[cfg(feature = "embedded")]
 pub use embedded::EmbeddedStore;
 pub use memory::MemoryStore;
@@ -252,12 +256,12 @@ pub enum StoreError {
     #[error("the store is unavailable: {0}")]
     Unavailable(String),
     /// The row would be larger than [`MAX_ROW`]; nothing was changed.
-    #[error("row {key} would take {size} bytes; the limit is {MAX_ROW}")]
+    #[error("row {key} would take {}; the limit is {MAX_ROW} bytes", bytes(*.size))]
     RowTooLarge {
         /// The row.
         key: Key,
-        /// What it would take, in bytes.
-        size: usize,
+        /// What it would take, in bytes, if the store tells.
+        size: Option<usize>,
     },
     /// A part of the key is empty or too long.
     #[error(
@@ -267,8 +271,62 @@ pub enum StoreError {
         /// The key.
         key: Key,
     },
+    /// The store cannot hold such a value.
+    #[error("row {key} cannot hold {why}")]
+    Unstorable {
+        /// The row.
+        key: Key,
+        /// The value, and what is wrong with it.
+        why: String,
+    },
+    /// The condition or the update of a row is more than the store takes at once.
+    #[error("the update of row {key} is too complex: {why}; ask or change less at once")]
+    TooComplex {
+        /// The row.
+        key: Key,
+        /// The limit.
+        why: String,
+    },
+    /// The store refuses a request for what it says, now and for ever.
+    #[error("the store rejects {request}: {why}")]
+    Rejected {
+        /// The request.
+        request: String,
+        /// What the store says.
+        why: String,
+    },
+    /// There is no such table.
+    #[error(
+        "there is no table `{table}` in this account and region: create it with `DynamoStore::create_table`, or correct the name or the region"
+    )]
+    NoTable {
+        /// The table.
+        table: String,
+    },
+    /// The table was not made by or for this version of beldi.
+    #[error(
+        "table `{table}` is not as beldi needs it: {}; correct that, or take another table", .wrong.join("; ")
+    )]
+    WrongTable {
+        /// The table.
+        table: String,
+        /// Everything that is wrong with it.
+        wrong: Vec<String>,
+    },
+    /// The process may not do that, or its credentials are not valid.
+    #[error(
+        "{action} on table `{table}` was denied: {why}; allow it to the role of this process, or correct its credentials"
+    )]
+    Denied {
+        /// The operation, as permissions name it.
+        action: &'static str,
+        /// The table.
+        table: String,
+        /// What the store says.
+        why: String,
+    },
     /// What is stored cannot be read.
-    #[error("the store holds something it did not write: {0}; restore the file from a backup")]
+    #[error("the store holds something it did not write: {0}; restore it from a backup")]
     Corrupt(String),
     /// Another store, in this process or another, has the database open.
     #[error(
@@ -299,6 +357,10 @@ pub enum StoreError {
     /// The file system said no.
     #[error("{0}")]
     Io(String),
+}
+
+fn bytes(size: Option<usize>) -> String {
+    size.map_or_else(|| "too many bytes".to_owned(), |size| format!("{size} bytes"))
 }
 
 impl StoreError {

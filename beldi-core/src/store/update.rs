@@ -75,7 +75,7 @@ impl Update {
         }
         let size = key.partition.len() + key.sort.len() + new.size();
         if size > MAX_ROW {
-            return Err(StoreError::RowTooLarge { key: key.clone(), size });
+            return Err(StoreError::RowTooLarge { key: key.clone(), size: Some(size) });
         }
         Ok(Updated::Applied(new))
     }
