@@ -130,6 +130,7 @@ impl From<Error> for Failure {
             Error::InDoubt { .. } | Error::Store(StoreError::Unavailable(_)) => {
                 FailureKind::StoreUnavailable
             }
+            Error::Letter(_) => FailureKind::Refused,
             Error::Store(_) | Error::UnreadableOutput(_) => FailureKind::StoreFailed,
             Error::KeyReused { .. }
             | Error::BadKey { .. }

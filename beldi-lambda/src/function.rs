@@ -4,7 +4,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use aws_sdk_lambda::Client;
-use beldi::store::{MemoryStore as DynamoStore, Store};
+use beldi::store::{MemoryStore, Store};
 use beldi::{App, IntoHandler};
 use lambda_runtime::{LambdaEvent, service_fn};
 use serde_json::value::RawValue;
@@ -12,11 +12,11 @@ use serde_json::value::RawValue;
 use crate::failure::Failure;
 use crate::host::Host;
 use crate::invoke::Invoke;
-use beldi::on_demand::{OnDemand, SharedKey, Transport};
 use crate::routes::Routes;
 use crate::settings::{Peer, Settings};
 use crate::source::Source;
 use crate::{clients, logs, metrics, settings};
+use beldi::on_demand::{OnDemand, SharedKey, Transport};
 
 /// Runs a service as a Lambda function, as its environment says: `Function::new(app).run()`.
 ///
@@ -135,7 +135,8 @@ impl Function {
         let settings = Settings::from_env()?;
         let table = settings.needed_table()?;
         let aws = clients::configured().await;
-        let store = DynamoStore::new(clients::dynamodb(&aws), table);
+        let store = MemoryStore::new();
+        drop((clients::dynamodb(&aws), table));
         let host = Arc::new(self.open_with(store, settings, Some(&clients::lambda(&aws)))?);
         let recorded = metrics::install(&settings::namespace(), host.service());
         let handler = move |event: LambdaEvent<Box<RawValue>>| {

@@ -17,9 +17,9 @@ use crate::event::{Batch, Event, HttpEvent, classify};
 use crate::failure::{Failure, FailureKind};
 use crate::intake::{self, Taken};
 use crate::letter::{self, Internal, Tick};
-use beldi::on_demand::{Answer, Invocation, OnDemand, Round};
 use crate::routes::Routes;
-use crate::source::{Kind, KeyFrom, key_in};
+use crate::source::{KeyFrom, Kind, key_in};
+use beldi::on_demand::{Answer, Invocation, OnDemand, Round};
 
 /// A service on a store, to be handed invocations. Any number may run at once. See
 /// [`Function::open`](crate::Function::open).
@@ -75,7 +75,11 @@ impl Host {
     /// # Errors
     ///
     /// What Lambda is to count as a failure, and to try again if the invocation was asynchronous.
-    pub async fn invoke(&self, payload: Box<RawValue>, context: &Context) -> Result<Value, Failure> {
+    pub async fn invoke(
+        &self,
+        payload: Box<RawValue>,
+        context: &Context,
+    ) -> Result<Value, Failure> {
         let span = info_span!(
             "invocation",
             otel.kind = "server",
@@ -141,11 +145,17 @@ impl Handling<'_> {
                 let round = self.invocation.collect().await?;
                 let Round { begun, waiting, settled, damaged, .. } = round;
                 info!(begun, waiting, settled, damaged, "the intent collector's round");
-                Ok(json!({ "begun": begun, "waiting": waiting, "settled": settled, "damaged": damaged }))
+                Ok(
+                    json!({ "begun": begun, "waiting": waiting, "settled": settled, "damaged": damaged }),
+                )
             }
             Tick::Garbage => {
                 let round = self.invocation.collect_garbage().await?;
-                info!(removed = round.removed(), is_complete = round.is_complete, "the garbage collector's round");
+                info!(
+                    removed = round.removed(),
+                    is_complete = round.is_complete,
+                    "the garbage collector's round"
+                );
                 Ok(json!({ "removed": round.removed(), "complete": round.is_complete }))
             }
         }
@@ -185,7 +195,8 @@ impl Handling<'_> {
 
     /// The request that a plain payload is: an input, if the function stands for one SSF.
     fn asked(&self, payload: &str, request_id: &str) -> Result<Asked, Failure> {
-        let own_key = || Some(request_id).filter(|id| !id.is_empty()).map(|id| format!("lambda/{id}"));
+        let own_key =
+            || Some(request_id).filter(|id| !id.is_empty()).map(|id| format!("lambda/{id}"));
         if let Some((ssf, key_from)) = self.routes.of_invocations() {
             let key = match key_from {
                 KeyFrom::Field(pointer) => Some(key_in(payload, pointer).map_err(bad_request)?),

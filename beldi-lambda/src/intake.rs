@@ -15,6 +15,8 @@
 //! | cannot be registered for now | reported, with the rest of its group | nobody else has it |
 //! | can never be an input | reported, and counted as malformed | the source's dead-letter queue is its place |
 
+use std::collections::HashMap;
+
 use beldi::Error;
 use futures_util::stream::{self, StreamExt as _};
 use metrics::counter;
@@ -22,9 +24,8 @@ use tracing::{Instrument as _, debug, error, info_span, warn};
 
 use crate::event::{Batch, Record};
 use crate::failure::Failure;
-use beldi::on_demand::{Invocation, Progress};
 use crate::routes::Routes;
-use crate::source::Kind;
+use beldi::on_demand::{Invocation, Progress};
 
 /// Groups, or records without one, that are worked on at once.
 const SIDE_BY_SIDE: usize = 32;
@@ -84,19 +85,18 @@ impl Outcome {
 
 /// Takes all records of a batch.
 pub(crate) async fn take(invocation: &Invocation, routes: &Routes, batch: &Batch) -> Taken {
-    let intake = Intake { invocation, routes, kind: batch.kind };
-    let groups = groups(&batch.records);
-    let mut outcomes: Vec<_> = stream::iter(groups.in_order)
-        .map(|group| intake.one_by_one(group))
-        .buffer_unordered(SIDE_BY_SIDE)
-        .collect::<Vec<_>>()
-        .await
-        .into_iter()
-        .flatten()
-        .collect();
-    outcomes.extend(intake.all_at_once(groups.alone).await);
+    let intake = Intake { invocation, routes, batch };
+    let Groups { in_order, alone } = groups(&batch.records);
+    let one_by_one = in_order.into_iter().map(|group| intake.one_by_one(group));
+    let in_order: Vec<_> = side_by_side(one_by_one).await;
+    let mut outcomes: Vec<_> = in_order.into_iter().flatten().collect();
+    outcomes.extend(intake.all_at_once(alone).await);
     outcomes.sort_by_key(|(place, _)| *place);
     conclude(batch, &outcomes)
+}
+
+async fn side_by_side<F: Future>(work: impl Iterator<Item = F>) -> Vec<F::Output> {
+    stream::iter(work).buffer_unordered(SIDE_BY_SIDE).collect().await
 }
 
 fn conclude(batch: &Batch, outcomes: &[(usize, Outcome)]) -> Taken {
@@ -112,27 +112,26 @@ fn conclude(batch: &Batch, outcomes: &[(usize, Outcome)]) -> Taken {
     taken
 }
 
-/// A record and its place in the batch.
-type Placed<'b> = (usize, &'b Record);
-
-struct Groups<'b> {
-    in_order: Vec<Vec<Placed<'b>>>,
-    alone: Vec<Placed<'b>>,
+/// Places of records in their batch.
+#[derive(Default)]
+struct Groups {
+    in_order: Vec<Vec<usize>>,
+    alone: Vec<usize>,
 }
 
-fn groups(records: &[Record]) -> Groups<'_> {
-    let mut groups = Groups { in_order: Vec::new(), alone: Vec::new() };
-    let mut known = std::collections::HashMap::new();
-    for placed in records.iter().enumerate() {
-        let Some(group) = &placed.1.group else {
-            groups.alone.push(placed);
+fn groups(records: &[Record]) -> Groups {
+    let mut groups = Groups::default();
+    let mut known = HashMap::new();
+    for (place, record) in records.iter().enumerate() {
+        let Some(group) = &record.group else {
+            groups.alone.push(place);
             continue;
         };
-        let at = *known.entry((&placed.1.origin, group)).or_insert_with(|| {
+        let at = *known.entry((&record.origin, group)).or_insert(groups.in_order.len());
+        if at == groups.in_order.len() {
             groups.in_order.push(Vec::new());
-            groups.in_order.len() - 1
-        });
-        groups.in_order[at].push(placed);
+        }
+        groups.in_order[at].push(place);
     }
     groups
 }
@@ -140,18 +139,18 @@ fn groups(records: &[Record]) -> Groups<'_> {
 struct Intake<'i> {
     invocation: &'i Invocation,
     routes: &'i Routes,
-    kind: Kind,
+    batch: &'i Batch,
 }
 
 impl Intake<'_> {
     /// Records of one group.
-    async fn one_by_one(&self, group: Vec<Placed<'_>>) -> Vec<(usize, Outcome)> {
+    async fn one_by_one(&self, group: Vec<usize>) -> Vec<(usize, Outcome)> {
         let mut outcomes = Vec::with_capacity(group.len());
         let mut is_held_up = false;
-        for (place, record) in group {
+        for place in group {
             let outcome = match is_held_up {
                 true => Outcome::Behind,
-                false => self.take(record).await,
+                false => self.take(&self.batch.records[place]).await,
             };
             is_held_up |= !outcome.is_acknowledged();
             outcomes.push((place, outcome));
@@ -160,39 +159,34 @@ impl Intake<'_> {
     }
 
     async fn take(&self, record: &Record) -> Outcome {
-        let key = match self.register(record).await {
-            Ok(key) => key,
-            Err(outcome) => return outcome,
-        };
-        self.follow(&key).await.unwrap_or_else(Outcome::Unfinished)
+        match self.register(record).await {
+            Ok(key) => self.follow(&key).await.unwrap_or_else(Outcome::Unfinished),
+            Err(outcome) => outcome,
+        }
     }
 
     /// Records that do not wait for each other.
-    async fn all_at_once(&self, records: Vec<Placed<'_>>) -> Vec<(usize, Outcome)> {
-        let registered: Vec<_> = stream::iter(records)
-            .map(async |(place, record)| (place, self.register(record).await))
-            .buffer_unordered(SIDE_BY_SIDE)
-            .collect()
-            .await;
-        stream::iter(registered)
-            .map(async |(place, registered)| {
-                let outcome = match registered {
-                    Ok(key) => self.follow(&key).await.unwrap_or_else(|failure| {
-                        debug!(%key, reason = failure.reason(), "left to the intent collector");
-                        Outcome::Left
-                    }),
-                    Err(outcome) => outcome,
-                };
-                (place, outcome)
-            })
-            .buffer_unordered(SIDE_BY_SIDE)
-            .collect()
-            .await
+    async fn all_at_once(&self, records: Vec<usize>) -> Vec<(usize, Outcome)> {
+        let register =
+            |place: usize| async move { (place, self.register(&self.batch.records[place]).await) };
+        let registered = side_by_side(records.into_iter().map(register)).await;
+        let finish = |(place, registered)| async move { (place, self.finish(registered).await) };
+        side_by_side(registered.into_iter().map(finish)).await
+    }
+
+    async fn finish(&self, registered: Result<String, Outcome>) -> Outcome {
+        match registered {
+            Ok(key) => self.follow(&key).await.unwrap_or_else(|failure| {
+                debug!(%key, reason = failure.reason(), "left to the intent collector");
+                Outcome::Left
+            }),
+            Err(outcome) => outcome,
+        }
     }
 
     /// Makes the record durable, under its key.
     async fn register(&self, record: &Record) -> Result<String, Outcome> {
-        let request = self.routes.request(self.kind, record);
+        let request = self.routes.request(self.batch.kind, record);
         let request = request.map_err(|failure| self.malformed(record, failure))?;
         let span = info_span!("record", key = %request.key, ssf = %request.ssf);
         let registering =
@@ -223,7 +217,7 @@ impl Intake<'_> {
     /// What can never become an input. Not its contents, which may be anybody's secrets.
     fn malformed(&self, record: &Record, failure: Failure) -> Outcome {
         error!(
-            source = self.kind.name(), origin = %record.origin, record = %record.identifier,
+            source = self.batch.kind.name(), origin = %record.origin, record = %record.identifier,
             reason = failure.reason(), "a record can never be taken"
         );
         Outcome::Malformed(failure)

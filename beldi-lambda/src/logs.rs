@@ -65,7 +65,8 @@ where
 /// The levels asked for, as far as they may be.
 fn capped(levels: &str) -> Targets {
     let asked: Targets = levels.to_lowercase().parse().unwrap_or_default();
-    let asked = if asked == Targets::default() { asked.with_default(LevelFilter::INFO) } else { asked };
+    let asked =
+        if asked == Targets::default() { asked.with_default(LevelFilter::INFO) } else { asked };
     let default = asked.default_level().unwrap_or(LevelFilter::OFF);
     let is_talkative = |target: &str| TALKATIVE.iter().any(|name| target.starts_with(name));
     let mut capped = Targets::new().with_default(default);
@@ -102,7 +103,11 @@ mod tests {
             "info,aws_smithy_runtime::client=trace",
             "hyper=trace,hyper_util::client::legacy=trace,debug",
         ] {
-            for target in ["aws_sigv4::http_request", "aws_smithy_runtime::client", "hyper_util::client::legacy"] {
+            for target in [
+                "aws_sigv4::http_request",
+                "aws_smithy_runtime::client",
+                "hyper_util::client::legacy",
+            ] {
                 assert!(!capped(levels).would_enable(target, &Level::DEBUG), "{levels}: {target}");
             }
         }

@@ -2,7 +2,7 @@
 
 use crate::event::Record;
 use crate::failure::{Failure, FailureKind};
-use crate::source::{Kind, KeyFrom, Origin, Source, key_in};
+use crate::source::{KeyFrom, Kind, Origin, Source, key_in};
 
 /// All that [`Function::route`](crate::Function::route) was told, and the SSF for the rest.
 #[derive(Clone, Debug, Default)]

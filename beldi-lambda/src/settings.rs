@@ -108,14 +108,17 @@ mod tests {
     #[test]
     fn published_versions_begin_their_own_sends() {
         let name = ("AWS_LAMBDA_FUNCTION_NAME", "book");
-        let itself = |version| read(&[name, ("AWS_LAMBDA_FUNCTION_VERSION", version)]).unwrap().itself;
+        let itself =
+            |version| read(&[name, ("AWS_LAMBDA_FUNCTION_VERSION", version)]).unwrap().itself;
         assert_eq!(itself("$LATEST").as_deref(), Some("book"));
         assert_eq!(itself("7").as_deref(), Some("book:7"));
     }
 
     #[test]
     fn what_cannot_be_read_is_named_and_not_shown() {
-        for peers in [r#"{"payments":"hunter2"}"#, r#"{"payments":{"function":"p","secret":"hunter2"}}"#] {
+        for peers in
+            [r#"{"payments":"hunter2"}"#, r#"{"payments":{"function":"p","secret":"hunter2"}}"#]
+        {
             let failure = read(&[("BELDI_PEERS", peers)]).err().unwrap();
             assert_eq!(failure.kind(), FailureKind::Misconfigured);
             assert!(failure.to_string().contains("BELDI_PEERS"));

@@ -125,7 +125,8 @@ impl Source {
         let is_named = self.name.as_deref().is_none_or(|name| {
             name == origin.name || own_name(origin).is_some_and(|own| own == name)
         });
-        let is_typed = self.detail_type.is_none() || self.detail_type.as_deref() == origin.detail_type;
+        let is_typed =
+            self.detail_type.is_none() || self.detail_type.as_deref() == origin.detail_type;
         self.kind == origin.kind && is_named && is_typed
     }
 }

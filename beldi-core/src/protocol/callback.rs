@@ -156,3 +156,6 @@ impl std::fmt::Debug for Secret {
         f.write_str("Secret")
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -21,6 +21,9 @@
 
 use std::collections::BTreeMap;
 
+use metrics::counter;
+use tracing::error;
+
 use crate::error::Reason;
 use crate::id::{Epoch, Id};
 use crate::protocol::callback::{self, Callback};
@@ -223,7 +226,11 @@ pub(crate) async fn fail(
 pub(crate) async fn park(store: &dyn Store, request_key: &str, reason: &Reason) -> Result<()> {
     let update =
         Update::when(is(RUNNING)).set(attr::STATE, PARKED).set(attr::REASON, reason_value(reason));
-    store.update(&layout::intent_row(request_key), &update).await.map(drop)
+    if let Updated::Applied(_) = store.update(&layout::intent_row(request_key), &update).await? {
+        counter!("beldi_parked_total").increment(1);
+        error!(instance = %request_key, code = %reason.code, "parked: mend what stopped it, then resume it");
+    }
+    Ok(())
 }
 
 /// Gives a parked root a fresh set of attempts; tells whether it was parked.

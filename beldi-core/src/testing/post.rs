@@ -147,7 +147,7 @@ impl Transport for Route {
     }
 }
 
-async fn deliver(to: &Arc<Service>, letter: &[u8]) -> Result<Vec<u8>, Unreachable> {
+pub(super) async fn deliver(to: &Arc<Service>, letter: &[u8]) -> Result<Vec<u8>, Unreachable> {
     let here = to.name.clone();
     let answer = receive(to, letter, |from| Some(key(from, &here))).await;
     answer.map_err(|error| Unreachable::Undeliverable(error.to_string()))

@@ -391,6 +391,17 @@ impl World {
         &self.shared.post
     }
 
+    /// Delivers a letter once more, or one that nobody sent: what an eavesdropper can do. Tells whether it
+    /// was answered.
+    pub async fn replay(&self, to: &str, letter: &[u8]) -> bool {
+        let all = std::iter::once(self).chain(&self.others);
+        let there = all.map(|world| &world.service).find(|service| service.name == to);
+        match there {
+            Some(service) => super::post::deliver(service, letter).await.is_ok(),
+            None => false,
+        }
+    }
+
     /// Every stored row, ours and the users'.
     pub fn stored(&self) -> Vec<(crate::store::Key, crate::store::Row)> {
         self.shared.rows.rows()

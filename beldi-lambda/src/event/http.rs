@@ -158,8 +158,9 @@ fn body(body: Option<String>, is_base64: bool) -> Result<Bytes, Failure> {
         return Ok(body.into());
     }
     let decoded = STANDARD.decode(body);
-    let decoded = decoded
-        .map_err(|error| Failure::bad_event(format!("the body is not base64, as it says: {error}")))?;
+    let decoded = decoded.map_err(|error| {
+        Failure::bad_event(format!("the body is not base64, as it says: {error}"))
+    })?;
     Ok(decoded.into())
 }
 
@@ -168,8 +169,9 @@ fn headers(named: HashMap<String, Vec<String>>) -> HeaderMap {
     let mut headers = HeaderMap::new();
     for (name, values) in named {
         let Ok(name) = HeaderName::from_bytes(name.as_bytes()) else { continue };
-        let values = values.into_iter().filter_map(|value| HeaderValue::from_str(&value).ok());
-        values.for_each(|value| drop(headers.append(&name, value)));
+        for value in values.into_iter().filter_map(|value| HeaderValue::from_str(&value).ok()) {
+            headers.append(&name, value);
+        }
     }
     headers
 }

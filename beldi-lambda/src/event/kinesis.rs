@@ -45,6 +45,7 @@ fn record(delivered: Delivered) -> Record {
 }
 
 fn text(data: &str) -> Result<String, String> {
-    let bytes = STANDARD.decode(data).map_err(|error| format!("the data is not base64: {error}"))?;
+    let bytes =
+        STANDARD.decode(data).map_err(|error| format!("the data is not base64: {error}"))?;
     String::from_utf8(bytes).map_err(|error| format!("the data is not UTF-8: {error}"))
 }

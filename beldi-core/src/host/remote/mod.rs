@@ -7,6 +7,8 @@
 mod letter;
 mod message;
 mod receive;
+#[cfg(test)]
+mod tests;
 
 use std::fmt;
 use std::sync::{Arc, Weak};

@@ -1,0 +1,206 @@
+//! What a stranger, an eavesdropper and a partner that was taken over may try.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use super::letter::{SharedKey, open, open_answer};
+use super::message::{Answer, Question};
+use super::receive;
+use crate::engine::{Errand, Handler, Parts, Service, TxnEnded};
+use crate::error::LetterError;
+use crate::id::Id;
+use crate::limits::{Limits, MAX_LETTER};
+use crate::outside::{Outside as _, RealOutside};
+use crate::path::Path;
+use crate::protocol::callback::Callback;
+use crate::protocol::txn::Txn;
+use crate::store::MemoryStore;
+use crate::value::Value;
+
+const NOW: u64 = 1_800_000_000_000;
+
+fn key() -> SharedKey {
+    SharedKey::new("what shop and payments share").unwrap()
+}
+
+fn letter(from: &str, to: &str, question: &Question) -> Vec<u8> {
+    key().seal(from, to, NOW, question).unwrap().bytes
+}
+
+fn opened(letter: &[u8], now: u64, key: Option<SharedKey>) -> Result<String, LetterError> {
+    open(letter, "payments", now, |_| key).map(|(_, question)| format!("{question:?}"))
+}
+
+#[test]
+fn a_letter_is_read_by_whom_it_is_for() {
+    let letter = letter("shop", "payments", &Question::Swept);
+    assert_eq!(opened(&letter, NOW, Some(key())).as_deref(), Ok("Swept"));
+    let newer = SharedKey::new("the secret of next year").unwrap();
+    let either = newer.clone().or_accept("what shop and payments share").unwrap();
+    assert!(opened(&letter, NOW, Some(either)).is_ok());
+    assert_eq!(opened(&letter, NOW, Some(newer)), Err(LetterError::Forged));
+    let stranger = LetterError::Stranger { from: "shop".into() };
+    assert_eq!(opened(&letter, NOW, None), Err(stranger));
+}
+
+/// Only the spelling of the frame may differ, as CBOR has several.
+#[test]
+fn no_altered_byte_changes_what_is_read() {
+    let letter = letter("shop", "payments", &Question::Swept);
+    for position in 0..letter.len() {
+        for bit in 0..8 {
+            let mut altered = letter.clone();
+            altered[position] ^= 1 << bit;
+            if let Ok(read) = opened(&altered, NOW, Some(key())) {
+                assert_eq!(read, "Swept", "byte {position}, bit {bit}");
+            }
+        }
+    }
+    for length in 0..letter.len() {
+        assert!(opened(&letter[..length], NOW, Some(key())).is_err());
+    }
+}
+
+#[test]
+fn a_letter_is_for_one_service_and_for_a_while() {
+    let elsewhere = letter("shop", "printers", &Question::Swept);
+    assert!(matches!(opened(&elsewhere, NOW, Some(key())), Err(LetterError::Misdirected { .. })));
+    let letter = letter("shop", "payments", &Question::Swept);
+    let hour = 3_600_000;
+    assert_eq!(opened(&letter, NOW + hour, Some(key())), Err(LetterError::Expired));
+    assert_eq!(opened(&letter, NOW - hour, Some(key())), Err(LetterError::Expired));
+}
+
+/// A message of one stage is worth nothing in another: that has other secrets.
+#[test]
+fn cross_stage() {
+    let letter = letter("shop", "payments", &Question::Swept);
+    let production = SharedKey::new("what they share in production").unwrap();
+    assert_eq!(opened(&letter, NOW, Some(production)), Err(LetterError::Forged));
+}
+
+#[test]
+fn garbage_and_floods_are_refused_before_they_are_read() {
+    let huge = vec![0x81; MAX_LETTER + 1];
+    assert!(matches!(opened(&huge, NOW, Some(key())), Err(LetterError::TooLarge { .. })));
+    // Lists in lists in lists, and a text that claims to be longer than memory.
+    let deep = vec![0x81; 100_000];
+    let boast = [0x7b, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff];
+    for garbage in [&deep[..], &boast, b"{}", b"", &[0xff; 64]] {
+        assert_eq!(opened(garbage, NOW, Some(key())), Err(LetterError::Unreadable));
+    }
+    let mut random = 1_u64;
+    for _ in 0..20_000 {
+        random = random.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
+        let garbage = random.to_be_bytes().repeat(1 + (random % 5) as usize);
+        assert!(opened(&garbage, NOW, Some(key())).is_err());
+    }
+}
+
+#[test]
+fn an_answer_fits_no_other_letter() {
+    let asked = key().seal("shop", "payments", NOW, &Question::Swept).unwrap();
+    let other = key().seal("shop", "payments", NOW + 1, &Question::Swept).unwrap();
+    let (reader, _) = open(&asked.bytes, "payments", NOW, |_| Some(key())).unwrap();
+    let answer = reader.answer(&Answer::Swept(Ok(17))).unwrap();
+    assert!(matches!(open_answer(&key(), &asked, &answer), Ok(Answer::Swept(Ok(17)))));
+    assert_eq!(open_answer(&key(), &other, &answer).unwrap_err(), LetterError::Forged);
+    assert_eq!(open_answer(&key(), &asked, &[1; 20]).unwrap_err(), LetterError::Unreadable);
+    // A question that is sent back is no answer.
+    assert!(open_answer(&key(), &asked, &asked.bytes).is_err());
+}
+
+/// `payments`, whose `charge` returns what it is given.
+fn payments() -> (Arc<Service>, Arc<MemoryStore>) {
+    let charge = Handler {
+        name: "charge",
+        read_only: false,
+        fallible: false,
+        code: 1,
+        run: |input| Box::pin(async move { Ok(input) }),
+        input_from_json: |_| Ok(Value::Null),
+        output_to_json: |_| Ok(serde_json::Value::Null),
+    };
+    let parts = Parts {
+        name: "payments".into(),
+        version: "1".into(),
+        handlers: BTreeMap::from([("charge", charge)]),
+        compatible: BTreeSet::new(),
+        redelivery: BTreeMap::new(),
+        limits: Limits::default(),
+    };
+    let store = Arc::new(MemoryStore::new());
+    let seen: Arc<dyn crate::store::Store> = Arc::clone(&store) as Arc<_>;
+    (Service::new(parts, seen, Arc::new(RealOutside)).0, store)
+}
+
+async fn ask(
+    service: &Arc<Service>,
+    from: &str,
+    question: &Question,
+) -> Result<Answer, LetterError> {
+    let letter = key().seal(from, "payments", RealOutside.now(), question).unwrap();
+    let answer = receive(service, &letter.bytes, |_| Some(key())).await?;
+    open_answer(&key(), &letter, &answer)
+}
+
+fn callee() -> Id {
+    Id::root(NOW, "shop", "order-17").callee(&Path::default(), "payments/charge")
+}
+
+fn call(input: &str) -> Question {
+    let (ssf, root, input) = ("charge".into(), "order-17".into(), input.into());
+    let callback = serde_json::json!({ "root": "order-17", "token": vec![0; 32], "until": NOW });
+    let callback: Callback = serde_json::from_value(callback).unwrap();
+    Question::Call { errand: Errand { callee: callee(), root, ssf, input }, callback }
+}
+
+/// A partner that knows the id of another's callee neither gets its result nor stands in its way.
+#[tokio::test]
+async fn id_theft() {
+    let (payments, store) = payments();
+    let own = ask(&payments, "shop", &call("30 of ann")).await;
+    assert!(matches!(own, Ok(Answer::Called(Ok(Value::Text(text)))) if text == "30 of ann"));
+    let rows = store.rows();
+    for input in ["30 of ann", "0"] {
+        let theft = ask(&payments, "mallory", &call(input)).await;
+        let Ok(Answer::Called(Err(refused))) = theft else { panic!("{theft:?}") };
+        assert!(!format!("{refused:?}").contains("30 of ann"));
+    }
+    assert_eq!(store.rows(), rows);
+    let again = ask(&payments, "shop", &call("30 of ann")).await;
+    assert!(matches!(again, Ok(Answer::Called(Ok(_)))));
+}
+
+/// Only who coordinates a transaction may end it, and only its participants' coordinator is asked.
+#[tokio::test]
+async fn transactions_are_their_coordinators_business() {
+    let (payments, store) = payments();
+    let txn = |service: &str| Txn {
+        id: callee().txn(&Path::default()),
+        retry: 0,
+        root: "order-17".into(),
+        service: service.into(),
+    };
+    let ended =
+        TxnEnded { txn: callee(), counting: Some(vec![]), for_good: true, is_collected: false };
+    let settle = Question::Settle { txn: txn("shop"), ended };
+    assert!(ask(&payments, "shop", &settle).await.is_ok());
+    let refused = ask(&payments, "mallory", &settle).await;
+    assert!(matches!(refused, Err(LetterError::NotAllowed { .. })), "{refused:?}");
+    let abort = Question::Ended { txn: txn("shop"), abort: true };
+    let refused = ask(&payments, "mallory", &abort).await;
+    assert!(matches!(refused, Err(LetterError::NotAllowed { .. })), "{refused:?}");
+    assert_eq!(store.rows(), []);
+}
+
+#[tokio::test]
+async fn a_letter_delivered_again_does_nothing_again() {
+    let (payments, store) = payments();
+    let letter = key().seal("shop", "payments", RealOutside.now(), &call("30 of ann")).unwrap();
+    let first = receive(&payments, &letter.bytes, |_| Some(key())).await.unwrap();
+    payments.tasks.ended().await;
+    let rows = store.rows();
+    assert_eq!(receive(&payments, &letter.bytes, |_| Some(key())).await.unwrap(), first);
+    assert_eq!(store.rows(), rows);
+}

@@ -1,0 +1,165 @@
+//! Calls between services when letters are lost, doubled and late, and when a callee takes longer than
+//! its caller waits.
+
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::Duration;
+
+use beldi::testing::{Fault, PostFault, RequestKind, World, in_virtual_time};
+use beldi::{App, InstanceState, Limits, Table};
+
+const BALANCES: Table<str, u32> = Table::new("balances");
+const ORDERS: Table<str, u32> = Table::new("orders");
+
+mod payments {
+    #[beldi::ssf]
+    pub(crate) async fn charge(amount: u32) -> u32 {
+        super::BALANCES.update("ann", |sum| *sum.insert(sum.unwrap_or(0) + amount)).await
+    }
+}
+
+#[beldi::ssf(service = "payments")]
+async fn charge(amount: u32) -> u32;
+
+#[beldi::ssf]
+async fn order(amount: u32) -> u32 {
+    let charged = charge(amount).await;
+    ORDERS.put("ann", &charged).await;
+    charged
+}
+
+#[beldi::txn]
+async fn order_at_once(amount: u32) -> Result<u32, String> {
+    let charged = charge(amount).await;
+    ORDERS.put("ann", &charged).await;
+    Ok(charged)
+}
+
+fn shop() -> World {
+    // Nobody waits for what does not end at once.
+    let limits = Limits { call_time: Duration::from_millis(5), ..Limits::default() };
+    let payments = App::new("payments").ssf(payments::charge).limits(limits.clone());
+    let shop = App::new("shop").ssf(order).ssf(order_at_once).limits(limits);
+    World::new(shop).with(World::new(payments))
+}
+
+fn sums(world: &World) -> (Option<u32>, Option<u32>) {
+    (world.service("payments").peek(BALANCES, "ann"), world.peek(ORDERS, "ann"))
+}
+
+/// Asks with the same key until there is an answer.
+async fn insist<T>(world: &World, ask: impl AsyncFn() -> beldi::Result<T>) -> T {
+    for _ in 0..5 {
+        if let Ok(answer) = ask().await {
+            return answer;
+        }
+        world.settle().await.unwrap();
+    }
+    ask().await.unwrap()
+}
+
+/// Every letter in turn gets each fault: the order is charged once, and in place.
+#[test]
+fn lost_doubled_and_late_letters_charge_once() {
+    let faults = [
+        PostFault::Lose,
+        PostFault::LoseAnswer,
+        PostFault::Twice,
+        PostFault::Late(Duration::from_millis(3)),
+        PostFault::Late(Duration::from_secs(90)),
+        PostFault::Hang,
+    ];
+    for fault in faults {
+        for nth in 0..6 {
+            in_virtual_time(async {
+                let world = shop();
+                let mut number = 0;
+                world.post().script(move |_, _| {
+                    number += 1;
+                    if number == nth + 1 { fault } else { PostFault::None }
+                });
+                assert_eq!(
+                    insist(&world, async || world.call(order(30)).key("plain").await).await,
+                    30
+                );
+                assert_eq!(sums(&world), (Some(30), Some(30)), "{fault:?} of letter {nth}");
+
+                let at_once = async || world.call(order_at_once(12)).key("txn").await;
+                assert_eq!(insist(&world, at_once).await, Ok(42));
+                tokio::time::sleep(Duration::from_secs(120)).await;
+                world.settle().await.unwrap();
+                assert_eq!(sums(&world), (Some(42), Some(42)), "{fault:?} of letter {nth}");
+                assert_eq!(world.service("payments").locks().await.unwrap().len(), 0);
+            });
+        }
+    }
+}
+
+/// A world whose callee halts in its first attempt, after it is registered, so that nobody waits for it.
+fn slow_shop() -> World {
+    let world = shop();
+    let seen = AtomicU32::new(0);
+    world.service("payments").store().script(move |request| {
+        let is_charge = request.kind == RequestKind::Update && request.target.contains("balances");
+        match is_charge && seen.fetch_add(1, Ordering::Relaxed) < 4 {
+            true => Fault::Fail,
+            false => Fault::None,
+        }
+    });
+    world
+}
+
+fn letters(world: &World, from: &str) -> usize {
+    world.post().overheard().iter().filter(|(sender, ..)| sender == from).count()
+}
+
+/// The callee's service brings the result, and the caller need not ask again.
+#[test]
+fn a_late_result_is_called_back() {
+    in_virtual_time(async {
+        let world = slow_shop();
+        let error = world.call(order(30)).key("order-17").await.unwrap_err();
+        assert!(error.to_string().contains("order-17"), "{error}");
+        let asked = letters(&world, "shop");
+        world.settle().await.unwrap();
+        assert_eq!(sums(&world), (Some(30), Some(30)));
+        assert_eq!(letters(&world, "payments"), 1, "one callback");
+        assert_eq!(letters(&world, "shop"), asked, "the caller asked once");
+    });
+}
+
+/// A callback that gets lost costs the caller a question, and nothing else.
+#[test]
+fn a_lost_callback_is_asked_for() {
+    in_virtual_time(async {
+        let world = slow_shop();
+        world.post().script(|from, _| match from {
+            "payments" => PostFault::Lose,
+            _ => PostFault::None,
+        });
+        world.call(order(30)).key("order-17").await.unwrap_err();
+        let asked = letters(&world, "shop");
+        world.settle().await.unwrap();
+        assert_eq!(sums(&world), (Some(30), Some(30)));
+        assert!(letters(&world, "shop") > asked);
+    });
+}
+
+/// Whoever listens and delivers every letter again, at the end and after it, changes nothing.
+#[test]
+fn replayed_letters_change_nothing() {
+    in_virtual_time(async {
+        let world = slow_shop();
+        world.call(order(30)).key("order-17").await.unwrap_err();
+        world.settle().await.unwrap();
+        world.call(order_at_once(12)).key("order-18").await.unwrap().unwrap();
+        world.settle().await.unwrap();
+        let rows = |world: &World| (world.stored(), world.service("payments").stored());
+        let before = rows(&world);
+        for (_, to, letter) in world.post().overheard() {
+            assert!(world.replay(&to, &letter).await);
+        }
+        assert_eq!(rows(&world), before);
+        let state = world.instance("order-17").await.unwrap().state;
+        assert_eq!(state, InstanceState::Done);
+    });
+}
