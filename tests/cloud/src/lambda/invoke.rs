@@ -125,11 +125,13 @@ async fn until_heard(pool: Arc<Pool>, function: Arc<Function>, payload: Bytes, r
     pool.note(&function.name, |counts| counts.given_up += 1);
 }
 
-/// One event of a schedule: what becomes of it, the next one will see to.
-pub(super) fn once_unheard(pool: &Arc<Pool>, function: &str, payload: Bytes) {
+/// One event of a schedule, until it ended: whatever became of it, the next one will see to that.
+pub(super) async fn once(pool: &Arc<Pool>, function: &str, payload: Bytes) {
     if let Some(function) = pool.function(function) {
-        let (job, _) = new_job(payload);
-        let _ = pool.dispatch(&function, job);
+        let (job, ended) = new_job(payload);
+        if pool.dispatch(&function, job).is_ok() {
+            let _ = ended.await;
+        }
     }
 }
 

@@ -92,8 +92,8 @@ impl Lambda {
         format!("http://{}", self.address)
     }
 
-    /// Invokes the function with this payload again and again, as a schedule does: it does not wait
-    /// for the one before, and what fails is not repeated.
+    /// Invokes the function with this payload again and again, as a schedule does whose period is longer
+    /// than the function's time-out: one after the other, and what fails is not repeated.
     pub fn every(&mut self, period: Duration, function: &str, payload: impl Into<Bytes>) {
         let (pool, function, payload) =
             (Arc::clone(&self.pool), function.to_owned(), payload.into());
@@ -102,7 +102,7 @@ impl Lambda {
             clock.set_missed_tick_behavior(MissedTickBehavior::Skip);
             loop {
                 clock.tick().await;
-                invoke::once_unheard(&pool, &function, payload.clone());
+                invoke::once(&pool, &function, payload.clone()).await;
             }
         });
     }

@@ -16,6 +16,7 @@ use serde_json::json;
 use tokio::process::{Child, Command};
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::{sleep, timeout};
+use tracing::{debug, warn};
 
 pub(super) use rustix::process::Signal;
 
@@ -130,6 +131,7 @@ impl Worker {
             return Err(Dead(Some(job)));
         }
         let moment = self.pool.begin(&self.function.name, &job.payload);
+        debug!(function = self.function.name, request = job.id, ?moment, "begun");
         self.until_ended(job, moment).await
     }
 
@@ -188,6 +190,7 @@ impl Worker {
             counts.errors += u64::from(is_error);
             counts.answers += u64::from(!is_error);
         });
+        debug!(function = self.function.name, request = job.id, is_error, "answered");
         let _ = heard.send(true);
         let _ = job.ended.send(ended);
         if moment == Some(Moment::Idle) {
@@ -281,7 +284,7 @@ impl Worker {
 
     async fn kill(&mut self) {
         if let Err(error) = self.process.kill().await {
-            tracing::warn!(function = self.function.name, %error, "a process could not be killed");
+            warn!(function = self.function.name, %error, "a process could not be killed");
         }
     }
 
@@ -319,6 +322,7 @@ fn command(pool: &Pool, id: u64, function: &Function) -> io::Result<Command> {
 impl Job {
     /// Tells whoever invoked the function what the platform says of it.
     fn fail(self, kind: &str, what: &str) {
+        debug!(request = self.id, kind, what, "failed");
         let what = format!("RequestId: {} Error: {what}", self.id);
         let _ = self.ended.send(Ended::Error(error_json(kind, &what)));
     }

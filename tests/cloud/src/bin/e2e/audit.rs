@@ -1,0 +1,153 @@
+//! What is in the tables, against what was answered.
+
+use std::collections::HashMap;
+
+use cloud::services::bank::{Account, Entry, OPENING};
+use cloud::services::travel::{Flight, Hotel, Order, PLACES};
+
+use crate::Result;
+use crate::load::{Answered, Load};
+use crate::tables::Tables;
+
+/// The books.
+#[derive(Debug)]
+pub(crate) struct Audit {
+    pub(crate) rooms: Book,
+    pub(crate) seats: Book,
+    pub(crate) confirmations: Book,
+    /// Both sides of every payment and every transfer.
+    pub(crate) entries: Book,
+    pub(crate) rooms_left: usize,
+    pub(crate) seats_left: usize,
+    /// Bookings that have something of what belongs to them, but not all.
+    pub(crate) half_bookings: usize,
+    /// Money that there is more than at the beginning.
+    pub(crate) created: i64,
+    pub(crate) locks_left: usize,
+    pub(crate) unfinished: usize,
+    pub(crate) parked: usize,
+    /// Attempts that all bookings took.
+    pub(crate) attempts: u64,
+}
+
+/// How many there are of something, and what is wrong with them.
+#[derive(Debug, Default)]
+pub(crate) struct Book {
+    pub(crate) there: usize,
+    /// Beyond what was answered: a second one, or one for something that was refused.
+    pub(crate) duplicates: usize,
+    /// Answered, and not there.
+    pub(crate) losses: usize,
+}
+
+/// How many of something each number has: of a booking or a transfer.
+type Held = HashMap<u32, usize>;
+
+impl Audit {
+    pub(crate) fn new(load: &Load, answered: &Answered<'_>, tables: &Tables) -> Result<Self> {
+        let hotels: Vec<(_, Hotel)> = tables.travel.values("hotels")?;
+        let flights: Vec<(_, Flight)> = tables.travel.values("flights")?;
+        let orders: Vec<(_, Order)> = tables.travel.values("orders")?;
+        let accounts: Vec<(_, Account)> = tables.bank.values("accounts")?;
+
+        let rooms = held(hotels.iter().flat_map(|(_, hotel)| hotel.guests.iter().map(number)));
+        let seats =
+            held(flights.iter().flat_map(|(_, flight)| flight.passengers.iter().map(number)));
+        let confirmations = held(orders.iter().map(|(_, order)| number(&order.booking)));
+        let entries = accounts.iter().flat_map(|(_, account)| &account.entries);
+        let (paid, got): (Vec<&Entry>, Vec<&Entry>) = entries.partition(|entry| entry.amount < 0);
+        let [paid, got] = [paid, got].map(|side| held(side.iter().map(|entry| entry.transfer)));
+
+        let bought = answered.purchases.iter().map(|(p, answer)| (p.number, answer.is_ok()));
+        let moved = answered.transfers.iter().map(|(t, answer)| (t.id, answer.is_ok()));
+        let all = [&rooms, &seats, &confirmations, &paid, &got];
+        let half_bookings = load.purchases.iter().filter(|purchase| {
+            let has = all.iter().filter(|held| held.contains_key(&purchase.number)).count();
+            has != 0 && has != all.len()
+        });
+        let capacity = (PLACES * load.each) as usize;
+        let rooms_left = hotels.iter().map(|(_, hotel)| hotel.free as usize).sum();
+        let half_bookings = half_bookings.count();
+        let mut rooms = Book::new(bought.clone(), rooms);
+        rooms.compare(capacity, rooms.there + rooms_left);
+        let seats = Book::new(bought.clone(), seats);
+        Ok(Self {
+            rooms_left,
+            seats_left: capacity.saturating_sub(seats.there),
+            half_bookings,
+            rooms,
+            seats,
+            confirmations: Book::new(bought.clone(), confirmations),
+            entries: Book::new(bought.clone().chain(moved.clone()), paid)
+                .and(Book::new(bought.chain(moved), got)),
+            created: accounts.iter().map(|(_, account)| account.balance - OPENING).sum(),
+            locks_left: tables.locks(),
+            unfinished: tables.roots("running"),
+            parked: tables.roots("parked"),
+            attempts: tables.travel.attempts("booking-"),
+        })
+    }
+
+    fn books(&self) -> [&Book; 4] {
+        [&self.rooms, &self.seats, &self.confirmations, &self.entries]
+    }
+
+    pub(crate) fn duplicates(&self) -> usize {
+        self.books().iter().map(|book| book.duplicates).sum()
+    }
+
+    pub(crate) fn losses(&self) -> usize {
+        self.books().iter().map(|book| book.losses).sum()
+    }
+
+    /// Whether all is as if nothing had gone wrong.
+    pub(crate) fn is_exact(&self) -> bool {
+        let wrong = [
+            self.duplicates(),
+            self.losses(),
+            self.half_bookings,
+            self.locks_left,
+            self.unfinished,
+            self.parked,
+        ];
+        wrong == [0; 6] && self.created == 0
+    }
+}
+
+impl Book {
+    /// What was accepted must have one, and what was refused none.
+    fn new(answers: impl Iterator<Item = (u32, bool)>, mut held: Held) -> Self {
+        let mut book = Self { there: held.values().sum(), ..Self::default() };
+        for (number, is_accepted) in answers {
+            book.compare(usize::from(is_accepted), held.remove(&number).unwrap_or_default());
+        }
+        book.compare(0, held.into_values().sum());
+        book
+    }
+
+    fn and(self, other: Self) -> Self {
+        Self {
+            there: self.there + other.there,
+            duplicates: self.duplicates + other.duplicates,
+            losses: self.losses + other.losses,
+        }
+    }
+
+    fn compare(&mut self, due: usize, there: usize) {
+        self.duplicates += there.saturating_sub(due);
+        self.losses += due.saturating_sub(there);
+    }
+}
+
+fn held(numbers: impl Iterator<Item = u32>) -> Held {
+    let mut held = Held::new();
+    for number in numbers {
+        *held.entry(number).or_default() += 1;
+    }
+    held
+}
+
+/// The number of a booking; one that nobody made has 0, which nobody has either.
+fn number(booking: &String) -> u32 {
+    booking.strip_prefix("booking-").and_then(|number| number.parse().ok()).unwrap_or_default()
+}
