@@ -12,6 +12,7 @@ use axum::body::Bytes;
 use axum::extract::{DefaultBodyLimit, State};
 use axum::http::{HeaderMap, HeaderName, StatusCode, header};
 use axum::response::{IntoResponse, Response};
+use serde::Deserialize;
 use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
 use tokio::time::sleep;
@@ -40,11 +41,22 @@ pub struct Proxy {
     server: JoinHandle<()>,
 }
 
+/// A kind of requests. See [`Proxy`].
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Kind {
+    /// The table; empty where there is none, or several.
+    pub table: String,
+    /// As `GetItem`.
+    pub operation: String,
+    /// Whether it asks an index: that is how a collector finds out whether there is something to do.
+    pub of_index: bool,
+}
+
 #[derive(Debug)]
 struct Shared {
     upstream: String,
     http: reqwest::Client,
-    counts: Mutex<BTreeMap<String, u64>>,
+    counts: Mutex<BTreeMap<Kind, u64>>,
     delay: Mutex<Duration>,
     /// Requests that are not answered yet.
     open: AtomicUsize,
@@ -87,8 +99,8 @@ impl Proxy {
         *self.shared.delay.lock().unwrap_or_else(PoisonError::into_inner) = time;
     }
 
-    /// How many requests there were of each operation; a query of an index is `Query (index)`.
-    pub fn counts(&self) -> BTreeMap<String, u64> {
+    /// How many requests there were of each kind.
+    pub fn counts(&self) -> BTreeMap<Kind, u64> {
         self.shared.counts.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
@@ -97,10 +109,9 @@ impl Proxy {
         self.shared.open.load(Ordering::Relaxed) > 0
     }
 
-    /// How many requests there were, but for queries of an index: that is how a collector finds out
-    /// whether there is something to do.
-    pub fn requests(&self) -> u64 {
-        self.counts().iter().filter(|(name, _)| *name != INDEX_QUERY).map(|(_, count)| count).sum()
+    /// How many requests there were that `is_counted` accepts.
+    pub fn requests(&self, is_counted: impl Fn(&Kind) -> bool) -> u64 {
+        self.counts().iter().filter(|(kind, _)| is_counted(kind)).map(|(_, count)| count).sum()
     }
 }
 
@@ -110,17 +121,25 @@ impl Drop for Proxy {
     }
 }
 
-const INDEX_QUERY: &str = "Query (index)";
+impl Kind {
+    fn of(headers: &HeaderMap, body: &[u8]) -> Self {
+        #[derive(Default, Deserialize)]
+        #[serde(rename_all = "PascalCase", default)]
+        struct Asked {
+            table_name: String,
+            index_name: Option<String>,
+        }
+        let target = headers.get(TARGET).and_then(|target| target.to_str().ok());
+        let (_, operation) = target.and_then(|target| target.split_once('.')).unwrap_or_default();
+        let Asked { table_name, index_name } = serde_json::from_slice(body).unwrap_or_default();
+        Self { table: table_name, operation: operation.to_owned(), of_index: index_name.is_some() }
+    }
+}
 
 impl Shared {
     fn count(&self, headers: &HeaderMap, body: &[u8]) {
-        let target = headers.get(TARGET).and_then(|target| target.to_str().ok());
-        let name =
-            target.and_then(|target| target.split_once('.')).map_or("none", |(_, name)| name);
-        let is_index = name == "Query" && contains(body, b"\"IndexName\"");
-        let name = if is_index { INDEX_QUERY } else { name };
         let mut counts = self.counts.lock().unwrap_or_else(PoisonError::into_inner);
-        *counts.entry(name.to_owned()).or_default() += 1;
+        *counts.entry(Kind::of(headers, body)).or_default() += 1;
     }
 
     async fn send_on(&self, mut headers: HeaderMap, body: Bytes) -> reqwest::Result<Response> {
@@ -162,8 +181,4 @@ impl Drop for Open<'_> {
     fn drop(&mut self) {
         self.0.fetch_sub(1, Ordering::Relaxed);
     }
-}
-
-fn contains(text: &[u8], part: &[u8]) -> bool {
-    text.windows(part.len()).any(|window| window == part)
 }

@@ -109,7 +109,7 @@ impl Ours {
     pub(crate) async fn at_rest(&self, proxy: &Proxy) {
         let mut before = None;
         loop {
-            let now = proxy.requests();
+            let now = proxy.requests(|_| true);
             if before.replace(now) == Some(now) && !proxy.is_busy() {
                 return;
             }

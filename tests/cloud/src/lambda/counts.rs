@@ -49,6 +49,11 @@ impl Counts {
         self.killed_at_start + self.killed_within + self.killed_unheard + self.killed_idle
     }
 
+    /// Invocations that ended without an answer of the function's own.
+    pub fn cut(&self) -> u64 {
+        self.exits + self.time_outs + self.kills() - self.killed_idle
+    }
+
     pub(super) fn note_kill(&mut self, moment: Moment) {
         let count = match moment {
             Moment::Start => &mut self.killed_at_start,

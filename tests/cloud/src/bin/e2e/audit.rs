@@ -1,13 +1,14 @@
 //! What is in the tables, against what was answered.
 
 use std::collections::HashMap;
+use std::iter::Sum;
 
 use cloud::services::bank::{Account, Entry, OPENING};
 use cloud::services::travel::{Flight, Hotel, Order, PLACES};
 
 use crate::Result;
 use crate::load::{Answered, Load};
-use crate::tables::Tables;
+use crate::tables::Rows;
 
 /// The books.
 #[derive(Debug)]
@@ -44,47 +45,52 @@ pub(crate) struct Book {
 type Held = HashMap<u32, usize>;
 
 impl Audit {
-    pub(crate) fn new(load: &Load, answered: &Answered<'_>, tables: &Tables) -> Result<Self> {
-        let hotels: Vec<(_, Hotel)> = tables.travel.values("hotels")?;
-        let flights: Vec<(_, Flight)> = tables.travel.values("flights")?;
-        let orders: Vec<(_, Order)> = tables.travel.values("orders")?;
-        let accounts: Vec<(_, Account)> = tables.bank.values("accounts")?;
+    /// Of a travel agency, and of the bank through which it was paid.
+    pub(crate) fn new(
+        load: &Load,
+        answered: &Answered,
+        travel: &Rows,
+        bank: Option<&Rows>,
+    ) -> Result<Self> {
+        let hotels: Vec<(_, Hotel)> = travel.values("hotels")?;
+        let flights: Vec<(_, Flight)> = travel.values("flights")?;
+        let orders: Vec<(_, Order)> = travel.values("orders")?;
+        let accounts: Vec<(_, Account)> =
+            bank.map_or(Ok(Vec::new()), |bank| bank.values("accounts"))?;
 
         let rooms = held(hotels.iter().flat_map(|(_, hotel)| hotel.guests.iter().map(number)));
-        let seats =
-            held(flights.iter().flat_map(|(_, flight)| flight.passengers.iter().map(number)));
+        let passengers = flights.iter().flat_map(|(_, flight)| &flight.passengers);
+        let seats = held(passengers.map(number));
         let confirmations = held(orders.iter().map(|(_, order)| number(&order.booking)));
         let entries = accounts.iter().flat_map(|(_, account)| &account.entries);
         let (paid, got): (Vec<&Entry>, Vec<&Entry>) = entries.partition(|entry| entry.amount < 0);
         let [paid, got] = [paid, got].map(|side| held(side.iter().map(|entry| entry.transfer)));
 
-        let bought = answered.purchases.iter().map(|(p, answer)| (p.number, answer.is_ok()));
-        let moved = answered.transfers.iter().map(|(t, answer)| (t.id, answer.is_ok()));
-        let all = [&rooms, &seats, &confirmations, &paid, &got];
-        let half_bookings = load.purchases.iter().filter(|purchase| {
-            let has = all.iter().filter(|held| held.contains_key(&purchase.number)).count();
-            has != 0 && has != all.len()
-        });
-        let capacity = (PLACES * load.each) as usize;
+        let mut all = vec![&rooms, &seats, &confirmations];
+        all.extend(bank.iter().flat_map(|_| [&paid, &got]));
+        let half_bookings = halves(load, &all);
+        let both: &[_] = if bank.is_some() { &[paid, got] } else { &[] };
         let rooms_left = hotels.iter().map(|(_, hotel)| hotel.free as usize).sum();
-        let half_bookings = half_bookings.count();
-        let mut rooms = Book::new(bought.clone(), rooms);
+        let capacity = (PLACES * load.each) as usize;
+        let bought = &answered.purchases;
+        let mut rooms = Book::new(bought, rooms);
         rooms.compare(capacity, rooms.there + rooms_left);
-        let seats = Book::new(bought.clone(), seats);
+        let seats = Book::new(bought, seats);
+        let moved: Vec<_> = bought.iter().chain(&answered.transfers).copied().collect();
+        let services = || [Some(travel), bank].into_iter().flatten();
         Ok(Self {
             rooms_left,
             seats_left: capacity.saturating_sub(seats.there),
             half_bookings,
             rooms,
             seats,
-            confirmations: Book::new(bought.clone(), confirmations),
-            entries: Book::new(bought.clone().chain(moved.clone()), paid)
-                .and(Book::new(bought.chain(moved), got)),
+            confirmations: Book::new(bought, confirmations),
+            entries: both.iter().map(|side| Book::new(&moved, side.clone())).sum(),
             created: accounts.iter().map(|(_, account)| account.balance - OPENING).sum(),
-            locks_left: tables.locks(),
-            unfinished: tables.roots("running"),
-            parked: tables.roots("parked"),
-            attempts: tables.travel.attempts("booking-"),
+            locks_left: services().map(Rows::locks).sum(),
+            unfinished: services().map(|rows| rows.roots("running")).sum(),
+            parked: services().map(|rows| rows.roots("parked")).sum(),
+            attempts: travel.attempts("booking-"),
         })
     }
 
@@ -116,27 +122,38 @@ impl Audit {
 
 impl Book {
     /// What was accepted must have one, and what was refused none.
-    fn new(answers: impl Iterator<Item = (u32, bool)>, mut held: Held) -> Self {
+    fn new(answers: &[(u32, bool)], mut held: Held) -> Self {
         let mut book = Self { there: held.values().sum(), ..Self::default() };
         for (number, is_accepted) in answers {
-            book.compare(usize::from(is_accepted), held.remove(&number).unwrap_or_default());
+            book.compare(usize::from(*is_accepted), held.remove(number).unwrap_or_default());
         }
         book.compare(0, held.into_values().sum());
         book
-    }
-
-    fn and(self, other: Self) -> Self {
-        Self {
-            there: self.there + other.there,
-            duplicates: self.duplicates + other.duplicates,
-            losses: self.losses + other.losses,
-        }
     }
 
     fn compare(&mut self, due: usize, there: usize) {
         self.duplicates += there.saturating_sub(due);
         self.losses += due.saturating_sub(there);
     }
+}
+
+impl Sum for Book {
+    fn sum<I: Iterator<Item = Self>>(books: I) -> Self {
+        books.fold(Self::default(), |sum, book| Self {
+            there: sum.there + book.there,
+            duplicates: sum.duplicates + book.duplicates,
+            losses: sum.losses + book.losses,
+        })
+    }
+}
+
+/// Bookings that are in some of these, and not in all.
+fn halves(load: &Load, all: &[&Held]) -> usize {
+    let halves = load.purchases.iter().filter(|purchase| {
+        let has = all.iter().filter(|held| held.contains_key(&purchase.number)).count();
+        has != 0 && has != all.len()
+    });
+    halves.count()
 }
 
 fn held(numbers: impl Iterator<Item = u32>) -> Held {

@@ -9,6 +9,8 @@ use crate::args::Args;
 
 pub(crate) const TRAVEL: &str = "travel-lambda";
 pub(crate) const BANK: &str = "bank-lambda";
+/// The travel example without beldi.
+pub(crate) const RAW: &str = "raw-lambda";
 
 /// The folder that has them, built as this program was.
 pub(crate) fn programs(args: &Args) -> Result<PathBuf> {
@@ -18,7 +20,7 @@ pub(crate) fn programs(args: &Args) -> Result<PathBuf> {
     let mut cargo = Command::new(env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
     cargo.args(["build", "--quiet", "--package", env!("CARGO_PKG_NAME")]);
     cargo.args(["--manifest-path", concat!(env!("CARGO_MANIFEST_DIR"), "/Cargo.toml")]);
-    cargo.args(["--bin", TRAVEL, "--bin", BANK]);
+    cargo.args(["--bin", TRAVEL, "--bin", BANK, "--bin", RAW]);
     if !cfg!(debug_assertions) {
         cargo.arg("--release");
     }

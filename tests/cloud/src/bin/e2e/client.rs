@@ -3,11 +3,12 @@
 use aws_sdk_lambda::error::ProvideErrorMetadata as _;
 use aws_sdk_lambda::primitives::Blob;
 use cloud::aws;
-use serde::Serialize;
-use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 
 use crate::Result;
+
+/// What the SSF returned.
+pub(crate) type Answer = Result<Value, Value>;
 
 pub(crate) struct Client {
     lambda: aws_sdk_lambda::Client,
@@ -29,13 +30,13 @@ impl Client {
     }
 
     /// Asks once. `None`: no answer came, ask again; `Err`: none will ever come.
-    pub(crate) async fn ask<T: DeserializeOwned, E: DeserializeOwned>(
+    pub(crate) async fn ask(
         &self,
         function: &str,
         ssf: &str,
         key: &str,
-        input: &impl Serialize,
-    ) -> Result<Option<Result<T, E>>> {
+        input: &Value,
+    ) -> Result<Option<Answer>> {
         let payload = Blob::new(json!({ "ssf": ssf, "key": key, "input": input }).to_string());
         let invoke = self.lambda.invoke().function_name(function).payload(payload);
         let answer = match invoke.send().await {
@@ -48,7 +49,7 @@ impl Client {
         let body = answer.payload.map(Blob::into_inner).unwrap_or_default();
         let body: Value = serde_json::from_slice(&body)?;
         if answer.function_error.is_none() {
-            return read(body).map(Some);
+            return Ok(Some(read(body)));
         }
         let kind = body["errorType"].as_str().unwrap_or_default();
         if HOPELESS.contains(&kind) {
@@ -59,9 +60,9 @@ impl Client {
 }
 
 /// The `Err` of an SSF is shown as it is over HTTP.
-fn read<T: DeserializeOwned, E: DeserializeOwned>(body: Value) -> Result<Result<T, E>> {
+fn read(body: Value) -> Answer {
     match body.pointer("/error/detail") {
-        Some(detail) => Ok(Err(serde_json::from_value(detail.clone())?)),
-        None => Ok(Ok(serde_json::from_value(body)?)),
+        Some(detail) => Err(detail.clone()),
+        None => Ok(body),
     }
 }

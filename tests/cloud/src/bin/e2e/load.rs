@@ -2,17 +2,16 @@
 
 use std::time::Duration;
 
-use cloud::services::agency::{Declined, Purchase};
-use cloud::services::bank::{NoFunds, Transfer};
-use cloud::services::travel::{Booking, CUSTOMERS, PLACES, Receipt, login};
+use cloud::services::agency::Purchase;
+use cloud::services::bank::Transfer;
+use cloud::services::travel::{Booking, CUSTOMERS, PLACES, login};
 use futures_util::stream::{self, StreamExt, TryStreamExt};
-use serde::Serialize;
-use serde::de::DeserializeOwned;
+use serde_json::{Value, json};
 use tokio::time::{sleep, timeout};
 
 use crate::Result;
-use crate::build::{BANK, TRAVEL};
-use crate::client::Client;
+use crate::build::{BANK, RAW, TRAVEL};
+use crate::client::{Answer, Client};
 
 /// Clients of each service that ask at once.
 const CLIENTS: usize = 12;
@@ -34,10 +33,20 @@ pub(crate) struct Load {
     pub(crate) each: u32,
 }
 
-/// All that was answered.
-pub(crate) struct Answered<'a> {
-    pub(crate) purchases: Vec<(&'a Purchase, Result<Receipt, Declined>)>,
-    pub(crate) transfers: Vec<(&'a Transfer, Result<(), NoFunds>)>,
+/// What was answered: each number, and whether it was accepted.
+#[derive(Debug, Default)]
+pub(crate) struct Answered {
+    pub(crate) purchases: Vec<(u32, bool)>,
+    pub(crate) transfers: Vec<(u32, bool)>,
+}
+
+/// However often it is asked, this is one request: it has one key.
+struct Request {
+    number: u32,
+    function: &'static str,
+    ssf: &'static str,
+    key: String,
+    input: Value,
 }
 
 impl Load {
@@ -65,44 +74,79 @@ impl Load {
         Self { seed, purchases, transfers, each: bookings.div_ceil(PLACES) }
     }
 
+    /// Puts hotels, flights and users into the table of a function.
+    pub(crate) async fn open_business(
+        &self,
+        client: &Client,
+        function: &'static str,
+    ) -> Result<()> {
+        let (ssf, key, input) = ("stock", "stock".to_owned(), json!(self.each));
+        let stock = Request { number: 0, function, ssf, key, input };
+        stock.until_answered(client).await.map(drop)
+    }
+
     /// Sends everything, and returns when all is answered.
-    pub(crate) async fn drive(&self, client: &Client) -> Result<Answered<'_>> {
-        let purchases = stream::iter(&self.purchases).map(async |purchase| {
-            let asked = until_answered(client, TRAVEL, "buy", &purchase.booking.id, purchase);
-            Ok::<_, crate::Error>((purchase, asked.await?))
+    pub(crate) async fn drive(&self, client: &Client) -> Result<Answered> {
+        let purchases = self.purchases.iter().map(|purchase| Request {
+            number: purchase.number,
+            function: TRAVEL,
+            ssf: "buy",
+            key: purchase.booking.id.clone(),
+            input: json!(purchase),
         });
-        let transfers = stream::iter(&self.transfers).map(async |transfer| {
-            let key = format!("transfer-{}", transfer.id);
-            let asked = until_answered(client, BANK, "transfer", &key, transfer);
-            Ok::<_, crate::Error>((transfer, asked.await?))
+        let transfers = self.transfers.iter().map(|transfer| Request {
+            number: transfer.id,
+            function: BANK,
+            ssf: "transfer",
+            key: format!("transfer-{}", transfer.id),
+            input: json!(transfer),
         });
-        let (purchases, transfers) = tokio::try_join!(
-            purchases.buffer_unordered(CLIENTS).try_collect(),
-            transfers.buffer_unordered(CLIENTS / 2).try_collect()
-        )?;
+        let (purchases, transfers) =
+            tokio::try_join!(all(client, purchases, CLIENTS), all(client, transfers, CLIENTS / 2))?;
         Ok(Answered { purchases, transfers })
+    }
+
+    /// The bookings alone, to the function without beldi.
+    pub(crate) async fn drive_raw(&self, client: &Client) -> Result<Answered> {
+        let bookings = self.purchases.iter().map(|purchase| Request {
+            number: purchase.number,
+            function: RAW,
+            ssf: "book",
+            key: purchase.booking.id.clone(),
+            input: json!(purchase.booking),
+        });
+        let purchases = all(client, bookings, CLIENTS).await?;
+        Ok(Answered { purchases, transfers: Vec::new() })
     }
 }
 
-/// However often it is asked, this is one request: it has one key.
-pub(crate) async fn until_answered<I: Serialize, T: DeserializeOwned, E: DeserializeOwned>(
+async fn all(
     client: &Client,
-    function: &str,
-    ssf: &str,
-    key: &str,
-    input: &I,
-) -> Result<Result<T, E>> {
-    let asking = async {
-        loop {
-            let wait = if fastrand::f64() < HASTE.0 { HASTE.1 } else { PATIENCE };
-            if let Ok(asked) = timeout(wait, client.ask(function, ssf, key, input)).await
-                && let Some(answer) = asked?
-            {
-                return Ok(answer);
+    requests: impl Iterator<Item = Request>,
+    at_once: usize,
+) -> Result<Vec<(u32, bool)>> {
+    let answers = stream::iter(requests).map(async |request| {
+        let answer = request.until_answered(client).await?;
+        Ok((request.number, answer.is_ok()))
+    });
+    answers.buffer_unordered(at_once).try_collect().await
+}
+
+impl Request {
+    async fn until_answered(&self, client: &Client) -> Result<Answer> {
+        let Self { function, ssf, key, input, .. } = self;
+        let asking = async {
+            loop {
+                let wait = if fastrand::f64() < HASTE.0 { HASTE.1 } else { PATIENCE };
+                if let Ok(asked) = timeout(wait, client.ask(function, ssf, key, input)).await
+                    && let Some(answer) = asked?
+                {
+                    return Ok(answer);
+                }
+                sleep(PAUSE).await;
             }
-            sleep(PAUSE).await;
-        }
-    };
-    let late = |_| format!("{key} was not answered within {PATIENCE:?}");
-    timeout(PATIENCE, asking).await.map_err(late)?
+        };
+        let late = |_| format!("{key} was not answered within {PATIENCE:?}");
+        timeout(PATIENCE, asking).await.map_err(late)?
+    }
 }

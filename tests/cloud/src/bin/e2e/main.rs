@@ -1,6 +1,7 @@
 //! End to end, with real processes: a travel agency and a bank as functions of their own, each with a
 //! table of its own, calling each other, while their processes are killed. Then every room, seat,
-//! confirmation and coin is counted in the tables.
+//! confirmation and coin is counted in the tables, and
+//! the same is done without beldi.
 //!
 //! ```sh
 //! cargo run --release -p cloud --bin e2e
@@ -30,10 +31,11 @@ use std::process::ExitCode;
 
 use args::Args;
 use audit::Audit;
+use build::{BANK, RAW, TRAVEL};
 use client::Client;
 use load::Load;
 use report::{Report, Side};
-use stage::Stage;
+use stage::{BANK_TABLE, RAW_TABLE, Stage, TRAVEL_TABLE};
 use tokio::time::Instant;
 use tracing_subscriber::filter::Targets;
 use tracing_subscriber::layer::SubscriberExt as _;
@@ -66,27 +68,39 @@ async fn main() -> ExitCode {
 
 /// Tells whether beldi lost, doubled, halved and kept nothing.
 async fn run(args: &Args) -> Result<bool> {
+    let started = Instant::now();
     let load = Load::new(args.bookings, args.seed());
     let stage = Stage::start(args).await?;
     let client = Client::new(&stage.lambda_url());
-    stage.open_business(&client, &load).await?;
-
-    let started = Instant::now();
-    let before = stage.requests();
-    stage.begin_to_kill(args.seed());
-    let answered = load.drive(&client).await?;
-    stage.end_to_kill();
-    let seconds = started.elapsed().as_secs_f64();
-    let requests = stage.requests() - before;
-
-    let tables = stage.settle().await?;
-    let audit = Audit::new(&load, &answered, &tables)?;
-    let beldi =
-        Side { answered: answered.purchases.len(), audit, requests, counts: stage.counts() };
-    let report = Report { load: &load, answered: &answered, beldi, seconds };
+    let beldi = on_beldi(&stage, &client, &load).await?;
+    let raw = if stage.kills() { Some(on_raw_store(&stage, &client, &load).await?) } else { None };
+    let report = Report { load: &load, beldi, raw, seconds: started.elapsed().as_secs_f64() };
     print!("{report}");
     if args.json {
         println!("{}", report.json());
     }
     Ok(report.is_exact())
+}
+
+async fn on_beldi(stage: &Stage, client: &Client, load: &Load) -> Result<Side> {
+    load.open_business(client, TRAVEL).await?;
+    let before = stage.requests(&[TRAVEL_TABLE, BANK_TABLE]);
+    stage.begin_to_kill(load.seed);
+    let answered = load.drive(client).await?;
+    stage.end_to_kill();
+    let requests = stage.requests(&[TRAVEL_TABLE, BANK_TABLE]) - before;
+    let [travel, bank] = stage.settled().await?;
+    let audit = Audit::new(load, &answered, &travel, Some(&bank))?;
+    Ok(Side { answered, audit, requests, counts: stage.counts(&[TRAVEL, BANK]) })
+}
+
+async fn on_raw_store(stage: &Stage, client: &Client, load: &Load) -> Result<Side> {
+    load.open_business(client, RAW).await?;
+    let before = stage.requests(&[RAW_TABLE]);
+    stage.begin_to_kill(load.seed);
+    let answered = load.drive_raw(client).await?;
+    stage.end_to_kill();
+    let requests = stage.requests(&[RAW_TABLE]) - before;
+    let audit = Audit::new(load, &answered, &stage.rows(RAW_TABLE).await?, None)?;
+    Ok(Side { answered, audit, requests, counts: stage.counts(&[RAW]) })
 }

@@ -8,7 +8,7 @@ use std::time::Duration;
 use beldi::store::DynamoStore;
 use cloud::dynoxide::{self, Dynoxide};
 use cloud::lambda::{Counts, Function, Lambda, killer};
-use cloud::proxy::Proxy;
+use cloud::proxy::{Kind, Proxy};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 use tokio::task::JoinSet;
@@ -16,10 +16,8 @@ use tokio::time::{Instant, interval, sleep};
 
 use crate::Result;
 use crate::args::Args;
-use crate::build::{self, BANK, TRAVEL};
-use crate::client::Client;
-use crate::load::{Load, until_answered};
-use crate::tables::Tables;
+use crate::build::{self, BANK, RAW, TRAVEL};
+use crate::tables::Rows;
 
 /// How often the collectors make a round: the intents', the garbage's.
 const ROUNDS: [(&str, Duration); 2] =
@@ -33,7 +31,9 @@ const LATEST_KILL: Duration = Duration::from_millis(120);
 /// How long it may take until nothing is unfinished and nothing locked.
 const PATIENCE: Duration = Duration::from_secs(90);
 /// The services' tables, and what seals the messages between them.
-const TABLES: [&str; 2] = ["travel", "bank"];
+pub(crate) const TRAVEL_TABLE: &str = "travel";
+pub(crate) const BANK_TABLE: &str = "bank";
+pub(crate) const RAW_TABLE: &str = "raw";
 const SHARED_KEY: &str = "only the travel agency and the bank know this";
 
 pub(crate) struct Stage {
@@ -81,7 +81,7 @@ impl Stage {
         let proxy = Proxy::start(args.port.unwrap_or_default(), url.unwrap_or_default()).await?;
         let client =
             aws_sdk_dynamodb::Client::from_conf(dynoxide::config(&proxy.endpoint()).build());
-        for table in TABLES {
+        for table in [TRAVEL_TABLE, BANK_TABLE, RAW_TABLE] {
             DynamoStore::new(client.clone(), table).create_table().await?;
         }
         let platform = match &args.lambda {
@@ -99,12 +99,6 @@ impl Stage {
         }
     }
 
-    /// Puts hotels, flights and users into the agency's table.
-    pub(crate) async fn open_business(&self, client: &Client, load: &Load) -> Result<()> {
-        let opened = until_answered::<_, (), Value>(client, TRAVEL, "stock", "stock", &load.each);
-        opened.await?.map_err(|error| error.to_string().into())
-    }
-
     pub(crate) fn begin_to_kill(&self, seed: u64) {
         if let Platform::Ours(lambda) = &self.platform {
             lambda.kill(killer::at_random(seed, self.chance, LATEST_KILL));
@@ -117,39 +111,51 @@ impl Stage {
         }
     }
 
-    pub(crate) fn counts(&self) -> Counts {
+    /// Whether processes are killed here.
+    pub(crate) fn kills(&self) -> bool {
+        matches!(self.platform, Platform::Ours(_))
+    }
+
+    pub(crate) fn counts(&self, functions: &[&str]) -> Counts {
         match &self.platform {
-            Platform::Ours(lambda) => lambda.all_counts(),
+            Platform::Ours(lambda) => functions.iter().map(|name| lambda.counts(name)).sum(),
             Platform::Elsewhere { .. } => Counts::default(),
         }
     }
 
-    pub(crate) fn requests(&self) -> Requests {
-        let all = self.proxy.counts().values().sum();
-        Requests { all, index: all - self.proxy.requests() }
+    /// Requests for these tables until now.
+    pub(crate) fn requests(&self, tables: &[&str]) -> Requests {
+        let is_ours = |kind: &Kind| tables.contains(&&*kind.table);
+        let all = self.proxy.requests(is_ours);
+        Requests { all, index: self.proxy.requests(|kind| is_ours(kind) && kind.of_index) }
     }
 
-    /// Waits until nothing is unfinished and nothing locked, but not for ever; what is then in the
-    /// tables is what the audit gets to see.
-    pub(crate) async fn settle(&self) -> Result<Tables> {
+    /// What is in the tables when nothing is unfinished and nothing locked any more; or, if it does not
+    /// come to that, when patience is over.
+    pub(crate) async fn settled(&self) -> Result<[Rows; 2]> {
         let began = Instant::now();
         loop {
-            let tables = Tables::read(&self.client, TABLES[0], TABLES[1]).await?;
-            let is_settled = tables.locks() + tables.roots("running") == 0;
-            if is_settled || began.elapsed() > PATIENCE {
+            let tables = [self.rows(TRAVEL_TABLE).await?, self.rows(BANK_TABLE).await?];
+            let open =
+                tables.iter().map(|rows| rows.locks() + rows.roots("running")).sum::<usize>();
+            if open == 0 || began.elapsed() > PATIENCE {
                 return Ok(tables);
             }
             sleep(Duration::from_millis(200)).await;
         }
+    }
+
+    /// What is in a table.
+    pub(crate) async fn rows(&self, table: &str) -> Result<Rows> {
+        Rows::read(&self.client, table).await
     }
 }
 
 impl Platform {
     async fn ours(args: &Args, folder: &Path, proxy: &Proxy) -> Result<Self> {
         let programs = build::programs(args)?;
-        let function = |name: &str, table: &str, peer: (&str, &str)| {
-            let (peer, peer_function) = peer;
-            let peers = json!({ peer: { "function": peer_function, "key": SHARED_KEY } });
+        let peer = |function: &str| json!({ "function": function, "key": SHARED_KEY });
+        let function = |name: &str, table: &str, peers: Value| {
             Function::new(name, programs.join(name))
                 .env("BELDI_TABLE", table)
                 .env("BELDI_PEERS", peers.to_string())
@@ -160,8 +166,9 @@ impl Platform {
                 .log(&folder.join(format!("{name}.log")))
         };
         let functions = [
-            function(TRAVEL, TABLES[0], ("bank", BANK)),
-            function(BANK, TABLES[1], ("travel", TRAVEL)),
+            function(TRAVEL, TRAVEL_TABLE, json!({ "bank": peer(BANK) })),
+            function(BANK, BANK_TABLE, json!({ "travel": peer(TRAVEL) })),
+            function(RAW, RAW_TABLE, json!({})),
         ];
         let mut lambda = Lambda::start(functions).await?;
         for (function, payload, period) in rounds() {

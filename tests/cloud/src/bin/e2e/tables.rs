@@ -14,43 +14,20 @@ type Row = HashMap<String, AttributeValue>;
 #[derive(Debug)]
 pub(crate) struct Rows(Vec<Row>);
 
-/// Both services' tables.
-#[derive(Debug)]
-pub(crate) struct Tables {
-    pub(crate) travel: Rows,
-    pub(crate) bank: Rows,
-}
-
-impl Tables {
-    pub(crate) async fn read(client: &Client, travel: &str, bank: &str) -> Result<Self> {
-        let (travel, bank) =
-            tokio::try_join!(Rows::read(client, travel), Rows::read(client, bank))?;
-        Ok(Self { travel, bank })
-    }
-
-    fn both(&self) -> [&Rows; 2] {
-        [&self.travel, &self.bank]
-    }
-
-    /// Items that somebody holds.
-    pub(crate) fn locks(&self) -> usize {
-        self.both()
-            .iter()
-            .map(|rows| rows.0.iter().filter(|row| row.contains_key("l")).count())
-            .sum()
-    }
-
-    /// Roots in this state.
-    pub(crate) fn roots(&self, state: &str) -> usize {
-        let intents = self.both().into_iter().flat_map(Rows::intents);
-        intents.filter(|(_, row)| text(row, "state") == state).count()
-    }
-}
-
 impl Rows {
-    async fn read(client: &Client, table: &str) -> Result<Self> {
+    pub(crate) async fn read(client: &Client, table: &str) -> Result<Self> {
         let pages = client.scan().table_name(table).consistent_read(true).into_paginator();
         Ok(Self(pages.items().send().collect::<Result<_, _>>().await?))
+    }
+
+    /// How many items somebody holds.
+    pub(crate) fn locks(&self) -> usize {
+        self.0.iter().filter(|row| row.contains_key("l")).count()
+    }
+
+    /// How many roots are in this state.
+    pub(crate) fn roots(&self, state: &str) -> usize {
+        self.intents().filter(|(_, row)| text(row, "state") == state).count()
     }
 
     /// The values of a table of the service, with their keys.
