@@ -4,7 +4,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use aws_sdk_lambda::Client;
-use beldi::store::{MemoryStore, Store};
+use beldi::store::{DynamoStore, Store};
 use beldi::{App, IntoHandler};
 use lambda_runtime::{LambdaEvent, service_fn};
 use serde_json::value::RawValue;
@@ -135,8 +135,7 @@ impl Function {
         let settings = Settings::from_env()?;
         let table = settings.needed_table()?;
         let aws = clients::configured().await;
-        let store = MemoryStore::new();
-        drop((clients::dynamodb(&aws), table));
+        let store = DynamoStore::new(clients::dynamodb(&aws), table);
         let host = Arc::new(self.open_with(store, settings, Some(&clients::lambda(&aws)))?);
         let recorded = metrics::install(&settings::namespace(), host.service());
         let handler = move |event: LambdaEvent<Box<RawValue>>| {
