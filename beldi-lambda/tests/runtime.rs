@@ -12,6 +12,7 @@ use axum::routing::{get, post};
 use axum::{Json, Router};
 use beldi::{App, Table};
 use serde_json::{Value, json};
+use tokio::io::AsyncReadExt as _;
 use tokio::process::Command;
 use tokio::sync::mpsc;
 
@@ -101,8 +102,9 @@ async fn next(State(lambda): State<Lambda>) -> Response {
 async fn answered(
     State(lambda): State<Lambda>,
     Path((_, kind)): Path<(String, String)>,
-    Json(reply): Json<Value>,
+    reply: axum::body::Bytes,
 ) -> StatusCode {
+    let reply = serde_json::from_slice(&reply).unwrap();
     lambda.replies.send((kind, reply)).unwrap();
     StatusCode::ACCEPTED
 }
@@ -119,6 +121,18 @@ struct Function {
     replies: mpsc::UnboundedReceiver<(String, Value)>,
     asked_store: Arc<Mutex<Vec<String>>>,
     process: tokio::process::Child,
+    printed: [tokio::task::JoinHandle<String>; 2],
+}
+
+/// Reads along, or a process that tells much would wait for its reader.
+fn read_along(
+    mut pipe: impl tokio::io::AsyncRead + Unpin + Send + 'static,
+) -> tokio::task::JoinHandle<String> {
+    tokio::spawn(async move {
+        let mut text = String::new();
+        pipe.read_to_string(&mut text).await.unwrap();
+        text
+    })
 }
 
 async fn begun(levels: &str) -> Function {
@@ -139,12 +153,16 @@ async fn begun(levels: &str) -> Function {
     let address = listener.local_addr().unwrap();
     tokio::spawn(async move { axum::serve(listener, router).await });
     let mut process = this_program("function", levels);
-    let process = process
+    let mut process = process
         .env("AWS_LAMBDA_RUNTIME_API", address.to_string())
         .env("AWS_ENDPOINT_URL", format!("http://{address}"))
         .spawn()
         .unwrap();
-    Function { events, replies, asked_store, process }
+    let printed = [
+        read_along(process.stdout.take().unwrap()),
+        read_along(process.stderr.take().unwrap()),
+    ];
+    Function { events, replies, asked_store, process, printed }
 }
 
 fn this_program(role: &str, levels: &str) -> Command {
@@ -175,13 +193,9 @@ fn this_program(role: &str, levels: &str) -> Command {
 
 /// All it has printed, after it was killed.
 async fn printed(mut function: Function) -> String {
-    function.process.start_kill().unwrap();
-    let output = function.process.wait_with_output().await.unwrap();
-    format!(
-        "{}{}",
-        String::from_utf8_lossy(&output.stdout),
-        String::from_utf8_lossy(&output.stderr)
-    )
+    function.process.kill().await.unwrap();
+    let [output, errors] = function.printed;
+    output.await.unwrap() + &errors.await.unwrap()
 }
 
 fn shows_no_secret(printed: &str) {
