@@ -113,11 +113,10 @@ impl Failure {
     }
 }
 
-/// As the runtime logs it.
+/// What the runtime logs, and what `main` ends with.
 impl fmt::Debug for Failure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let reason = self.reason();
-        f.debug_struct("Failure").field("kind", &self.kind).field("reason", &reason).finish()
+        f.debug_tuple("Failure").field(&self.kind).field(&self.reason()).finish()
     }
 }
 

@@ -132,11 +132,7 @@ impl Function {
     /// If the environment lacks something, or the Runtime API is gone.
     pub async fn run(self) -> Result<(), crate::Error> {
         logs::install();
-        let settings = Settings::from_env()?;
-        let table = settings.needed_table()?;
-        let aws = clients::configured().await;
-        let store = DynamoStore::new(clients::dynamodb(&aws), table);
-        let host = Arc::new(self.open_with(store, settings, Some(&clients::lambda(&aws)))?);
+        let host = Arc::new(self.open_on_aws().await.inspect_err(Failure::report)?);
         let recorded = metrics::install(&settings::namespace(), host.service());
         let handler = move |event: LambdaEvent<Box<RawValue>>| {
             let host = Arc::clone(&host);
@@ -149,6 +145,15 @@ impl Function {
             }
         };
         lambda_runtime::run_concurrent(service_fn(handler)).await
+    }
+
+    /// Opens it as its environment says.
+    async fn open_on_aws(self) -> Result<Host, Failure> {
+        let settings = Settings::from_env()?;
+        let table = settings.needed_table()?;
+        let aws = clients::configured().await;
+        let store = DynamoStore::new(clients::dynamodb(&aws), table);
+        self.open_with(store, settings, Some(&clients::lambda(&aws)))
     }
 
     fn open_with(

@@ -5,7 +5,7 @@ use beldi_lambda::{Function, Source};
 use serde_json::{Value, json};
 
 use crate::shop::{
-    app, collect, event, failed, function, invoke, open, orders_of, shop, take_order,
+    app, collect, event, failed, function, invoke, keep, orders_of, shop, take_order,
 };
 
 const ID: [&str; 2] =
@@ -203,15 +203,18 @@ async fn events_are_told_apart_by_their_type() {
 
 #[tokio::test]
 async fn values_of_items_are_plain_json() {
-    let host = Function::new(app()).route(Source::table("customers"), crate::shop::echo);
-    let host = host.stands_for(crate::shop::echo).open(beldi::store::MemoryStore::new()).unwrap();
+    let keep = Function::new(app()).route(Source::table("customers"), keep);
+    let host = keep.open(beldi::store::MemoryStore::new()).unwrap();
     let mut event = event("dynamodb");
     event["Records"].as_array_mut().unwrap().truncate(1);
-    event["Records"][0]["dynamodb"]["NewImage"]["big"] =
-        json!({ "N": "123456789012345678901234567890" });
-    event["Records"][0]["dynamodb"]["NewImage"]["half"] = json!({ "N": "0.5" });
+    let image = &mut event["Records"][0]["dynamodb"]["NewImage"];
+    image["big"] = json!({ "N": "123456789012345678901234567890" });
+    image["list"] = json!({ "L": [{ "N": "0.5" }, { "NULL": true }, { "BOOL": false }] });
     assert!(failed(&invoke(&host, &event).await.unwrap()).is_empty());
-    let open = open(beldi::store::MemoryStore::new());
-    assert!(failed(&invoke(&open, &event).await.unwrap()).is_empty());
-    assert_eq!(orders_of(&open, "ann").await, ["nowhere to Bonn"]);
+    let kept: Value = serde_json::from_str(&orders_of(&host, "kept").await[0]).unwrap();
+    let new = json!({
+        "id": "ann", "city": "Bonn", "age": 41, "photo": "AAEqQQ==", "tags": ["new", "vip"],
+        "big": "123456789012345678901234567890", "list": [0.5, null, false],
+    });
+    assert_eq!(kept, json!({ "event": "INSERT", "keys": { "id": "ann" }, "new": new }));
 }

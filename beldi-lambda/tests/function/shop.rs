@@ -68,6 +68,13 @@ pub(crate) async fn follow(change: Change<Id, Value>) {
         .await;
 }
 
+/// Keeps its input, to be looked at.
+#[beldi::ssf]
+pub(crate) async fn keep(input: Value) {
+    let input = input.to_string();
+    ORDERS.update("kept", |orders| orders.get_or_insert_default().push(input.clone())).await;
+}
+
 #[beldi::ssf(read_only)]
 pub(crate) async fn ordered(id: String) -> Vec<String> {
     ORDERS.get(&id).await.unwrap_or_default()
@@ -75,7 +82,7 @@ pub(crate) async fn ordered(id: String) -> Vec<String> {
 
 pub(crate) fn app() -> App {
     let limits = Limits { attempts: 2, backoff: Duration::from_millis(5), ..Limits::default() };
-    App::new("shop").limits(limits).ssf(take_order).ssf(echo).ssf(follow).ssf(ordered)
+    App::new("shop").limits(limits).ssf(take_order).ssf(echo).ssf(follow).ssf(keep).ssf(ordered)
 }
 
 /// The shop, with a route for each source.
