@@ -168,14 +168,14 @@ impl OnDemand {
         Invocation { service, shared: Arc::clone(&self.shared), to_begin }
     }
 
-    /// How long an attempt may take. One that needs more than the longest invocation gives has to count as
+    /// How long an attempt may take: one that needs more than the longest invocation gives has to count as
     /// failed, or it would be tried for ever.
     fn attempt_time(&self, deadline: Option<u64>) -> Duration {
         let limit = self.service.limits.attempt_time;
         let Some(deadline) = deadline else { return limit };
         let left = deadline.saturating_sub(self.service.outside.now());
         let longest = self.shared.longest.fetch_max(left, Ordering::Relaxed).max(left);
-        limit.min(Duration::from_millis(longest / 10 * 9))
+        limit.min(Duration::from_millis(longest))
     }
 
     /// The name of the service.
