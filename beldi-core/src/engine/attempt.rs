@@ -15,7 +15,7 @@ use super::holdings::Holdings;
 use super::txn::Retry;
 use crate::error::Reason;
 use crate::id::Id;
-use crate::limits::MAX_FIRST_SLOT;
+use crate::limits::{LAST_STEP, MAX_FIRST_SLOT};
 use crate::protocol::daal::Refusal;
 use crate::protocol::intent::{self, Intent, Left, Registered, State};
 use crate::protocol::journal::{Journal, Slot, encoded_size};
@@ -117,7 +117,8 @@ pub(crate) struct Attempt {
     /// Whether an attempt before this one may have left locks.
     resumed: bool,
     pub(crate) holdings: Holdings,
-    /// How long it may take.
+    /// When it began, in milliseconds since 1970, and how long it may take.
+    began: u64,
     time: Duration,
     registered: AtomicBool,
     /// Whether a registration was sent, whatever came of it.
@@ -135,7 +136,10 @@ impl Attempt {
         let time = service.limits.attempt_time;
         let attempt = Self {
             by: intent.by.clone(),
-            time: service.time_left().map_or(time, |left| left.min(time)),
+            time: service
+                .time_left()
+                .map_or(time, |left| left.saturating_sub(LAST_STEP * 2).min(time)),
+            began: service.outside.now(),
             service,
             holdings: Holdings::new(journal.carrier),
             intent,
@@ -304,6 +308,12 @@ impl Attempt {
             Either::Left((ended, _)) => ended,
             Either::Right(_) => Err(self.out_of_time()),
         }
+    }
+
+    /// How long it may wait for another service: it has to end before its own time does, to be excused.
+    pub(super) fn patience(&self) -> Duration {
+        let gone = Duration::from_millis(self.service.outside.now().saturating_sub(self.began));
+        self.time.saturating_sub(gone + self.time / 10)
     }
 
     /// Why an attempt ends whose time is over: no fault of the handler if its process had not much left.
