@@ -13,6 +13,11 @@ use aws_smithy_types::timeout::TimeoutConfig;
 /// Longer than an invocation takes.
 const PATIENCE: Duration = Duration::from_secs(60);
 
+/// Where everything is said to be.
+pub fn region() -> Region {
+    Region::from_static("us-east-1")
+}
+
 /// The client.
 ///
 /// ```
@@ -23,7 +28,7 @@ pub fn lambda(url: &str) -> Client {
     let config = Config::builder()
         .behavior_version(BehaviorVersion::latest())
         .endpoint_url(url)
-        .region(Region::from_static("us-east-1"))
+        .region(region())
         .credentials_provider(Credentials::new("none", "none", None, None, "none"))
         .http_client(Builder::new().build_http())
         .retry_config(RetryConfig::disabled())

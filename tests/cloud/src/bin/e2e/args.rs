@@ -21,6 +21,11 @@ pub(crate) struct Args {
     #[arg(long, value_name = "N")]
     seed: Option<u64>,
 
+    /// How many clients book at once; half as many make transfers
+    #[arg(long, value_name = "N", default_value_t = 12)]
+    #[arg(value_parser = clap::value_parser!(u16).range(1..=1000))]
+    pub(crate) clients: u16,
+
     /// The chance that the process of an invocation is killed
     #[arg(long, value_name = "P", default_value_t = 0.1)]
     pub(crate) kill: f64,

@@ -1,6 +1,6 @@
 //! A question to a function, over the Invoke API.
 
-use aws_sdk_lambda::error::ProvideErrorMetadata as _;
+use aws_sdk_lambda::error::{DisplayErrorContext, ProvideErrorMetadata as _};
 use aws_sdk_lambda::primitives::Blob;
 use cloud::aws;
 use serde_json::{Value, json};
@@ -12,6 +12,14 @@ pub(crate) type Answer = Result<Value, Value>;
 
 pub(crate) struct Client {
     lambda: aws_sdk_lambda::Client,
+}
+
+/// Why none came.
+#[derive(Debug)]
+pub(crate) struct NoAnswer {
+    /// It is no use to ask again.
+    pub(crate) is_final: bool,
+    pub(crate) why: String,
 }
 
 /// What will be the same however often it is asked: it ends the run.
@@ -29,33 +37,28 @@ impl Client {
         Self { lambda: aws::lambda(url) }
     }
 
-    /// Asks once. `None`: no answer came, ask again; `Err`: none will ever come.
+    /// Asks once.
     pub(crate) async fn ask(
         &self,
         function: &str,
         ssf: &str,
         key: &str,
         input: &Value,
-    ) -> Result<Option<Answer>> {
+    ) -> Result<Answer, NoAnswer> {
         let payload = Blob::new(json!({ "ssf": ssf, "key": key, "input": input }).to_string());
         let invoke = self.lambda.invoke().function_name(function).payload(payload);
-        let answer = match invoke.send().await {
-            Ok(answer) => answer,
-            Err(error) if error.code() == Some("ResourceNotFoundException") => {
-                return Err(format!("there is no function {function}").into());
-            }
-            Err(_) => return Ok(None),
-        };
+        let answer = invoke.send().await.map_err(|error| NoAnswer {
+            is_final: error.code() == Some("ResourceNotFoundException"),
+            why: DisplayErrorContext(error).to_string(),
+        })?;
         let body = answer.payload.map(Blob::into_inner).unwrap_or_default();
-        let body: Value = serde_json::from_slice(&body)?;
+        let body: Value = serde_json::from_slice(&body)
+            .map_err(|error| NoAnswer { is_final: true, why: error.to_string() })?;
         if answer.function_error.is_none() {
-            return Ok(Some(read(body)));
+            return Ok(read(body));
         }
         let kind = body["errorType"].as_str().unwrap_or_default();
-        if HOPELESS.contains(&kind) {
-            return Err(format!("{key}: {body}").into());
-        }
-        Ok(None)
+        Err(NoAnswer { is_final: HOPELESS.contains(&kind), why: body.to_string() })
     }
 }
 

@@ -11,10 +11,8 @@ use tokio::time::{sleep, timeout};
 
 use crate::Result;
 use crate::build::{BANK, RAW, TRAVEL};
-use crate::client::{Answer, Client};
+use crate::client::{Answer, Client, NoAnswer};
 
-/// Clients of each service that ask at once.
-const CLIENTS: usize = 12;
 /// How long a client without an answer waits before it asks again.
 const PAUSE: Duration = Duration::from_millis(50);
 /// The chance that it does not wait for the answer, and how long it does then.
@@ -31,6 +29,8 @@ pub(crate) struct Load {
     pub(crate) transfers: Vec<Transfer>,
     /// Rooms in each hotel, and seats on each flight.
     pub(crate) each: u32,
+    /// How many bookings are asked for at once; half as many transfers.
+    clients: usize,
 }
 
 /// What was answered: each number, and whether it was accepted.
@@ -52,7 +52,7 @@ struct Request {
 impl Load {
     /// As many rooms and seats as bookings, if these were spread evenly; they are not, so some are
     /// refused. So are those of customers without money.
-    pub(crate) fn new(bookings: u32, seed: u64) -> Self {
+    pub(crate) fn new(bookings: u32, clients: u16, seed: u64) -> Self {
         let mut random = fastrand::Rng::with_seed(seed);
         let purchases = (1..=bookings).map(|number| {
             let customer = random.u32(..CUSTOMERS);
@@ -71,7 +71,8 @@ impl Load {
             Transfer { id: TRANSFERS + number, from, to, amount: random.i64(1..=30) }
         });
         let transfers = transfers.collect();
-        Self { seed, purchases, transfers, each: bookings.div_ceil(PLACES) }
+        let each = bookings.div_ceil(PLACES);
+        Self { seed, purchases, transfers, each, clients: clients.into() }
     }
 
     /// Puts hotels, flights and users into the table of a function.
@@ -101,8 +102,10 @@ impl Load {
             key: format!("transfer-{}", transfer.id),
             input: json!(transfer),
         });
-        let (purchases, transfers) =
-            tokio::try_join!(all(client, purchases, CLIENTS), all(client, transfers, CLIENTS / 2))?;
+        let (purchases, transfers) = tokio::try_join!(
+            all(client, purchases, self.clients),
+            all(client, transfers, self.clients.div_ceil(2))
+        )?;
         Ok(Answered { purchases, transfers })
     }
 
@@ -115,7 +118,7 @@ impl Load {
             key: purchase.booking.id.clone(),
             input: json!(purchase.booking),
         });
-        let purchases = all(client, bookings, CLIENTS).await?;
+        let purchases = all(client, bookings, self.clients).await?;
         Ok(Answered { purchases, transfers: Vec::new() })
     }
 }
@@ -135,18 +138,21 @@ async fn all(
 impl Request {
     async fn until_answered(&self, client: &Client) -> Result<Answer> {
         let Self { function, ssf, key, input, .. } = self;
+        let mut last = "nothing was heard".to_owned();
         let asking = async {
             loop {
                 let wait = if fastrand::f64() < HASTE.0 { HASTE.1 } else { PATIENCE };
-                if let Ok(asked) = timeout(wait, client.ask(function, ssf, key, input)).await
-                    && let Some(answer) = asked?
-                {
-                    return Ok(answer);
+                match timeout(wait, client.ask(function, ssf, key, input)).await {
+                    Ok(Ok(answer)) => return Ok(answer),
+                    Ok(Err(NoAnswer { is_final: true, why })) => return Err(why),
+                    Ok(Err(NoAnswer { why, .. })) => last = why,
+                    Err(_) => {}
                 }
                 sleep(PAUSE).await;
             }
         };
-        let late = |_| format!("{key} was not answered within {PATIENCE:?}");
-        timeout(PATIENCE, asking).await.map_err(late)?
+        let asked = timeout(PATIENCE, asking).await;
+        let asked = asked.unwrap_or_else(|_| Err(format!("no answer within {PATIENCE:?}; {last}")));
+        asked.map_err(|why| format!("{function}, {key}: {why}").into())
     }
 }

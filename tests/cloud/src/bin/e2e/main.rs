@@ -69,7 +69,7 @@ async fn main() -> ExitCode {
 /// Tells whether beldi lost, doubled, halved and kept nothing.
 async fn run(args: &Args) -> Result<bool> {
     let started = Instant::now();
-    let load = Load::new(args.bookings, args.seed());
+    let load = Load::new(args.bookings, args.clients, args.seed());
     let stage = Stage::start(args).await?;
     let client = Client::new(&stage.lambda_url());
     let beldi = on_beldi(&stage, &client, &load).await?;

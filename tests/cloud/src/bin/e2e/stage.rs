@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use beldi::store::DynamoStore;
+use cloud::aws;
 use cloud::dynoxide::{self, Dynoxide};
 use cloud::lambda::{Counts, Function, Lambda, killer};
 use cloud::proxy::{Kind, Proxy};
@@ -79,8 +80,9 @@ impl Stage {
             args.dynamodb.is_none().then(|| Dynoxide::on_file(folder.join("dynamodb.db"), 0));
         let url = server.as_ref().map(Dynoxide::url).or_else(|| args.dynamodb.clone());
         let proxy = Proxy::start(args.port.unwrap_or_default(), url.unwrap_or_default()).await?;
-        let client =
-            aws_sdk_dynamodb::Client::from_conf(dynoxide::config(&proxy.endpoint()).build());
+        let client = aws_sdk_dynamodb::Client::from_conf(
+            dynoxide::config(&proxy.endpoint()).region(aws::region()).build(),
+        );
         for table in [TRAVEL_TABLE, BANK_TABLE, RAW_TABLE] {
             DynamoStore::new(client.clone(), table).create_table().await?;
         }
@@ -180,9 +182,10 @@ impl Platform {
     fn elsewhere(url: &str) -> Self {
         let mut schedules = JoinSet::new();
         for (function, payload, period) in rounds() {
-            let client = cloud::aws::lambda(url);
+            let client = aws::lambda(url);
             schedules.spawn(async move {
-                let mut clock = interval(period);
+                // A process of its own for each invocation that runs is not to be had everywhere.
+                let mut clock = interval(4 * period);
                 loop {
                     clock.tick().await;
                     let payload = aws_sdk_lambda::primitives::Blob::new(payload.clone());
