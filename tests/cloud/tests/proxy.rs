@@ -10,7 +10,7 @@ use tokio::time::Instant;
 
 #[tokio::test]
 async fn counts_by_operation_and_takes_its_time() {
-    let server = Dynoxide::in_memory();
+    let server = Dynoxide::in_memory(0);
     let proxy = Proxy::start(0, server.url()).await.unwrap();
     let client = Client::from_conf(config(&proxy.endpoint()).build());
     let store = DynamoStore::new(client, "rows");

@@ -79,7 +79,7 @@ async fn main() -> Result<()> {
     let args = Args::parse();
     // What stands for DynamoDB has a thread of its own, as it has machines of its own.
     let elsewhere = Runtime::new()?;
-    let server = Dynoxide::in_memory();
+    let server = Dynoxide::in_memory(0);
     let proxy = elsewhere.spawn(Proxy::start(0, server.url())).await??;
     let client = Client::from_conf(dynoxide::config(&proxy.endpoint()).build());
     let store = DynamoStore::new(client.clone(), "bench");

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use axum::body::Bytes;
 use axum::extract::{DefaultBodyLimit, Path, State};
-use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
+use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use axum::{Json, Router};
@@ -94,7 +94,6 @@ async fn ended(pool: &Pool, worker: u64, id: String, ended: Ended) -> Response {
 async fn init_error(
     State(pool): State<Arc<Pool>>,
     Path(worker): Path<u64>,
-    _: HeaderMap,
     body: Bytes,
 ) -> Response {
     match say(&pool, worker, Said::InitError(body)) {

@@ -58,9 +58,11 @@ impl Audit {
         let accounts: Vec<(_, Account)> =
             bank.map_or(Ok(Vec::new()), |bank| bank.values("accounts"))?;
 
-        let rooms = held(hotels.iter().flat_map(|(_, hotel)| hotel.guests.iter().map(number)));
+        let rooms = held(
+            hotels.iter().flat_map(|(_, hotel)| hotel.guests.iter().map(|guest| number(guest))),
+        );
         let passengers = flights.iter().flat_map(|(_, flight)| &flight.passengers);
-        let seats = held(passengers.map(number));
+        let seats = held(passengers.map(|passenger| number(passenger)));
         let confirmations = held(orders.iter().map(|(_, order)| number(&order.booking)));
         let entries = accounts.iter().flat_map(|(_, account)| &account.entries);
         let (paid, got): (Vec<&Entry>, Vec<&Entry>) = entries.partition(|entry| entry.amount < 0);
@@ -165,6 +167,6 @@ fn held(numbers: impl Iterator<Item = u32>) -> Held {
 }
 
 /// The number of a booking; one that nobody made has 0, which nobody has either.
-fn number(booking: &String) -> u32 {
+fn number(booking: &str) -> u32 {
     booking.strip_prefix("booking-").and_then(|number| number.parse().ok()).unwrap_or_default()
 }
