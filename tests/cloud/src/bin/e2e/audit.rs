@@ -44,6 +44,48 @@ pub(crate) struct Book {
 /// How many of something each number has: of a booking or a transfer.
 type Held = HashMap<u32, usize>;
 
+/// What an agency's table shows.
+struct Taken {
+    rooms: Held,
+    seats: Held,
+    confirmations: Held,
+    rooms_left: usize,
+}
+
+/// What a bank's table shows: entries of those who paid, and of those who got it.
+#[derive(Default)]
+struct Money {
+    sides: [Held; 2],
+    created: i64,
+}
+
+impl Taken {
+    fn read(rows: &Rows) -> Result<Self> {
+        let hotels: Vec<(_, Hotel)> = rows.values("hotels")?;
+        let flights: Vec<(_, Flight)> = rows.values("flights")?;
+        let orders: Vec<(_, Order)> = rows.values("orders")?;
+        let guests = hotels.iter().flat_map(|(_, hotel)| &hotel.guests);
+        let passengers = flights.iter().flat_map(|(_, flight)| &flight.passengers);
+        Ok(Self {
+            rooms: held(guests.map(|guest| number(guest))),
+            seats: held(passengers.map(|passenger| number(passenger))),
+            confirmations: held(orders.iter().map(|(_, order)| number(&order.booking))),
+            rooms_left: hotels.iter().map(|(_, hotel)| hotel.free as usize).sum(),
+        })
+    }
+}
+
+impl Money {
+    fn read(rows: &Rows) -> Result<Self> {
+        let accounts: Vec<(_, Account)> = rows.values("accounts")?;
+        let entries = accounts.iter().flat_map(|(_, account)| &account.entries);
+        let (paid, got): (Vec<&Entry>, Vec<&Entry>) = entries.partition(|entry| entry.amount < 0);
+        let sides = [paid, got].map(|side| held(side.iter().map(|entry| entry.transfer)));
+        let created = accounts.iter().map(|(_, account)| account.balance - OPENING).sum();
+        Ok(Self { sides, created })
+    }
+}
+
 impl Audit {
     /// Of a travel agency, and of the bank through which it was paid.
     pub(crate) fn new(
@@ -52,43 +94,28 @@ impl Audit {
         travel: &Rows,
         bank: Option<&Rows>,
     ) -> Result<Self> {
-        let hotels: Vec<(_, Hotel)> = travel.values("hotels")?;
-        let flights: Vec<(_, Flight)> = travel.values("flights")?;
-        let orders: Vec<(_, Order)> = travel.values("orders")?;
-        let accounts: Vec<(_, Account)> =
-            bank.map_or(Ok(Vec::new()), |bank| bank.values("accounts"))?;
-
-        let rooms = held(
-            hotels.iter().flat_map(|(_, hotel)| hotel.guests.iter().map(|guest| number(guest))),
-        );
-        let passengers = flights.iter().flat_map(|(_, flight)| &flight.passengers);
-        let seats = held(passengers.map(|passenger| number(passenger)));
-        let confirmations = held(orders.iter().map(|(_, order)| number(&order.booking)));
-        let entries = accounts.iter().flat_map(|(_, account)| &account.entries);
-        let (paid, got): (Vec<&Entry>, Vec<&Entry>) = entries.partition(|entry| entry.amount < 0);
-        let [paid, got] = [paid, got].map(|side| held(side.iter().map(|entry| entry.transfer)));
-
-        let mut all = vec![&rooms, &seats, &confirmations];
-        all.extend(bank.iter().flat_map(|_| [&paid, &got]));
+        let (taken, money) =
+            (Taken::read(travel)?, bank.map_or(Ok(Money::default()), Money::read)?);
+        let mut all = vec![&taken.rooms, &taken.seats, &taken.confirmations];
+        all.extend(bank.iter().flat_map(|_| &money.sides));
         let half_bookings = halves(load, &all);
-        let both: &[_] = if bank.is_some() { &[paid, got] } else { &[] };
-        let rooms_left = hotels.iter().map(|(_, hotel)| hotel.free as usize).sum();
         let capacity = (PLACES * load.each) as usize;
         let bought = &answered.purchases;
-        let mut rooms = Book::new(bought, rooms);
-        rooms.compare(capacity, rooms.there + rooms_left);
-        let seats = Book::new(bought, seats);
+        let mut rooms = Book::new(bought, taken.rooms);
+        rooms.compare(capacity, rooms.there + taken.rooms_left);
+        let seats = Book::new(bought, taken.seats);
         let moved: Vec<_> = bought.iter().chain(&answered.transfers).copied().collect();
+        let entries = money.sides.into_iter().filter(|_| bank.is_some());
         let services = || [Some(travel), bank].into_iter().flatten();
         Ok(Self {
-            rooms_left,
+            rooms_left: taken.rooms_left,
             seats_left: capacity.saturating_sub(seats.there),
             half_bookings,
             rooms,
             seats,
-            confirmations: Book::new(bought, confirmations),
-            entries: both.iter().map(|side| Book::new(&moved, side.clone())).sum(),
-            created: accounts.iter().map(|(_, account)| account.balance - OPENING).sum(),
+            confirmations: Book::new(bought, taken.confirmations),
+            entries: entries.map(|side| Book::new(&moved, side)).sum(),
+            created: money.created,
             locks_left: services().map(Rows::locks).sum(),
             unfinished: services().map(|rows| rows.roots("running")).sum(),
             parked: services().map(|rows| rows.roots("parked")).sum(),
