@@ -141,8 +141,9 @@ async fn answer(store: &impl Store, rng: &mut Rng) -> String {
 
 #[tokio::test]
 async fn it_answers_as_the_memory_store() {
-    let only = std::env::var("BELDI_SEED").ok().and_then(|seed| seed.parse::<u64>().ok());
-    let seeds = only.map_or(0..20, |seed| seed..seed + 1);
+    let number = |name| std::env::var(name).ok().and_then(|number| number.parse::<u64>().ok());
+    let all = 0..number("BELDI_SEEDS").unwrap_or(20);
+    let seeds = number("BELDI_SEED").map_or(all, |seed| seed..seed + 1);
     let server = Dynoxide::start();
     for seed in seeds {
         let store = crate::patient(server.client(), &format!("seed-{seed}"));
