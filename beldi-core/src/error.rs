@@ -86,12 +86,34 @@ impl Reason {
         Self { code: code.to_owned(), message: message.into(), step: None }
     }
 
+    /// What is to be expected of trying again.
+    pub(crate) fn kind(&self) -> ReasonKind {
+        match &*self.code {
+            "store" => ReasonKind::Away,
+            "panic" | "attempt_time" | "lock_wait" | "contention" | "snapshot" | "callee" => {
+                ReasonKind::Attempt
+            }
+            _ => ReasonKind::Final,
+        }
+    }
+
     /// The reason, at a step.
     #[must_use]
     pub fn at(mut self, step: impl fmt::Display) -> Self {
         self.step.get_or_insert_with(|| step.to_string());
         self
     }
+}
+
+/// What is to be expected of trying again. See [`Reason`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum ReasonKind {
+    /// The store or another service was away: no fault of the handler.
+    Away,
+    /// The attempt failed; another one may not.
+    Attempt,
+    /// A bug or a limit: it stays so.
+    Final,
 }
 
 impl fmt::Display for Reason {

@@ -36,6 +36,8 @@ pub const MAX_REQUEST_KEY: usize = 256;
 /// The largest letter between services, in bytes: base64 makes it a third more, and an invocation of AWS
 /// Lambda may have 6 MB. See [`Transport`](crate::on_demand::Transport).
 pub const MAX_LETTER: usize = 4 * 1024 * 1024;
+/// How long a letter may be under way, in milliseconds; more than clocks differ.
+pub(crate) const LETTER_TIME: u64 = 15 * 60 * 1000;
 /// The form of letters that this version writes and reads.
 pub(crate) const LETTER_FORM: u8 = 1;
 /// The shortest secret that two services may share, in bytes.

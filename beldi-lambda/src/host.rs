@@ -105,7 +105,7 @@ impl Host {
             Event::Internal(Internal::Letter(letter)) => handling.letter(&letter).await,
             Event::Internal(Internal::Follow(key)) => handling.follow(&key).await,
             Event::Internal(Internal::Tick(tick)) => handling.tick(tick).await,
-            Event::Http(event) => Ok(handling.http(event).await),
+            Event::Http(event) => Ok(handling.http(*event).await),
             Event::Records(batch) => handling.records(&batch).await,
             Event::Plain => handling.plain(payload, &context.request_id).await,
         };

@@ -73,7 +73,7 @@ fn capped(levels: &str) -> Targets {
     for name in TALKATIVE {
         capped = capped.with_target(name, default.min(LevelFilter::INFO));
     }
-    for (target, level) in asked.iter() {
+    for (target, level) in &asked {
         let level = if is_talkative(target) { level.min(LevelFilter::INFO) } else { level };
         capped = capped.with_target(target, level);
     }

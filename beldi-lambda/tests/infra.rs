@@ -6,9 +6,18 @@ use std::process::Command;
 use serde_json::Value;
 
 const SHOP: [&str; 12] = [
-    "--service", "shop", "--function", "order-items=take_order", "--function", "stock",
-    "--peer", "payments=arn:aws:lambda:eu-central-1:210987654321:function:pay",
-    "--queue", "orders.fifo", "--queue", "returns=stock",
+    "--service",
+    "shop",
+    "--function",
+    "order-items=take_order",
+    "--function",
+    "stock",
+    "--peer",
+    "payments=arn:aws:lambda:eu-central-1:210987654321:function:pay",
+    "--queue",
+    "orders.fifo",
+    "--queue",
+    "returns=stock",
 ];
 
 fn printed(arguments: &[&str]) -> String {
@@ -78,7 +87,9 @@ fn policies_name_what_belongs_to_the_function() {
             serde_json::from_value(found["Resource"].clone()).unwrap()
         })
     };
-    let here = |service: &str, resource: &str| format!("arn:aws:{service}:eu-central-1:123456789012:{resource}");
+    let here = |service: &str, resource: &str| {
+        format!("arn:aws:{service}:eu-central-1:123456789012:{resource}")
+    };
     let pay = "arn:aws:lambda:eu-central-1:210987654321:function:pay".to_owned();
     assert_eq!(may("stock", "State"), [here("dynamodb", "table/shop")]);
     assert_eq!(may("stock", "DueIndex"), [here("dynamodb", "table/shop/index/due")]);
@@ -94,9 +105,13 @@ fn mistakes_are_told() {
         (vec!["sam", "--service", "s", "--function", "f*"], "letters, digits"),
         (vec!["sam", "--service", "s"], "--function"),
         (vec!["sam", "--service", "s", "--function", "f", "--queue", "q=g"], "`g`"),
-        (vec!["policy", "--service", "s", "--function", "f", "--peer", "p=arn:aws:lambda:*"], "letters"),
+        (
+            vec!["policy", "--service", "s", "--function", "f", "--peer", "p=arn:aws:lambda:*"],
+            "letters",
+        ),
     ] {
-        let output = Command::new(env!("CARGO_BIN_EXE_beldi-infra")).args(&arguments).output().unwrap();
+        let output =
+            Command::new(env!("CARGO_BIN_EXE_beldi-infra")).args(&arguments).output().unwrap();
         let errors = String::from_utf8(output.stderr).unwrap();
         assert!(!output.status.success() && errors.contains(told), "{arguments:?}: {errors}");
     }

@@ -31,7 +31,9 @@ impl HttpConnector for Lambda {
         };
         let mut reply = HttpResponse::new(status.try_into().unwrap(), SdkBody::from(body));
         match status {
-            200 if !error.is_empty() => drop(reply.headers_mut().insert("x-amz-function-error", error)),
+            200 if !error.is_empty() => {
+                drop(reply.headers_mut().insert("x-amz-function-error", error))
+            }
             _ => drop(reply.headers_mut().insert("x-amzn-errortype", error)),
         }
         HttpConnectorFuture::ready(Ok(reply))
@@ -82,8 +84,10 @@ async fn a_root_that_was_waited_for_is_started() {
 
 #[tokio::test]
 async fn what_is_no_answer_says_nothing_about_what_happened() {
-    let failure = json!({ "errorType": "Beldi.StoreUnavailable", "errorMessage": "down" }).to_string();
-    let timed_out = json!({ "errorType": "Sandbox.Timedout", "errorMessage": "3.00 s" }).to_string();
+    let failure =
+        json!({ "errorType": "Beldi.StoreUnavailable", "errorMessage": "down" }).to_string();
+    let timed_out =
+        json!({ "errorType": "Sandbox.Timedout", "errorMessage": "3.00 s" }).to_string();
     for reply in [
         Some((200, "Unhandled", failure.clone())),
         Some((200, "Unhandled", timed_out)),

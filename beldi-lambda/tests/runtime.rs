@@ -158,10 +158,8 @@ async fn begun(levels: &str) -> Function {
         .env("AWS_ENDPOINT_URL", format!("http://{address}"))
         .spawn()
         .unwrap();
-    let printed = [
-        read_along(process.stdout.take().unwrap()),
-        read_along(process.stderr.take().unwrap()),
-    ];
+    let printed =
+        [read_along(process.stdout.take().unwrap()), read_along(process.stderr.take().unwrap())];
     Function { events, replies, asked_store, process, printed }
 }
 

@@ -5,8 +5,11 @@
 //! One that only a decision stands for is registered: first the intent is put if absent, then the
 //! decision leaves the index, so a crash between the two repeats the first.
 
+use futures_util::future::try_join_all;
+
 use crate::engine::{Service, out_of_attempts};
 use crate::error::Reason;
+use crate::id::Id;
 use crate::protocol::intent::{self, Intent, Registered, State};
 use crate::protocol::layout;
 use crate::protocol::txn::{self, Decision};
@@ -23,6 +26,8 @@ pub(crate) struct Found {
     pub(crate) earliest: Option<u64>,
     /// Rows that cannot be read; they stay where they are.
     pub(crate) damaged: Vec<StoreError>,
+    /// Decisions whose roots were registered in this look: root, transaction, try.
+    registered: Vec<(String, Id, u32)>,
 }
 
 /// What a lease that has not run out means.
@@ -54,6 +59,7 @@ pub(crate) async fn find(
             }
         }
     }
+    found.hand_over(service).await?;
     found.overdue.sort_by_key(|intent| intent.epoch);
     found.overdue.truncate(limit);
     Ok(found)
@@ -101,16 +107,27 @@ impl Found {
             return Ok(());
         }
         let registered = intent::register(&service.store, intent, None).await?;
+        self.registered.push((root.to_owned(), decision.txn, decision.retry));
+        match registered {
+            Registered::Mine => self.sort_in(service, intent.clone(), leases).await,
+            Registered::Theirs(_) => Ok(()),
+        }
+    }
+
+    /// Takes the decisions out of the index whose roots have intents now.
+    async fn hand_over(&mut self, service: &Service) -> Result<(), StoreError> {
+        if self.registered.is_empty() {
+            return Ok(());
+        }
         // An index that lags must show the one before it loses the other: a round may look meanwhile.
         let lag = service.store.due_lag();
         if !lag.is_zero() {
             service.outside.sleep(lag).await;
         }
-        txn::hand_over(&service.store, root, decision.txn, decision.retry).await?;
-        match registered {
-            Registered::Mine => self.sort_in(service, intent.clone(), leases).await,
-            Registered::Theirs(_) => Ok(()),
-        }
+        let hand_over = self.registered.drain(..).map(async |(root, txn, retry)| {
+            txn::hand_over(&service.store, &root, txn, retry).await
+        });
+        try_join_all(hand_over).await.map(drop)
     }
 
     fn must_wait(&mut self, service: &Service, intent: &Intent, leases: Leases) -> bool {
@@ -139,7 +156,7 @@ impl Found {
                 Reason::new("crashed", "it left no error: the process died or the lease ran out");
             let last = intent.reason.as_ref().unwrap_or(&unknown);
             let reason = out_of_attempts(intent.counted_attempts(), last);
-            intent::park(&service.store, &intent.request_key, &reason).await?;
+            intent::park(&service.store, &intent, &reason).await?;
         } else {
             self.overdue.push(intent);
         }

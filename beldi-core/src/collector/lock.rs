@@ -4,6 +4,8 @@
 //! transaction that is decided, or has had its time, is settled; the lock of an instance, once its
 //! root has finished. Its cost grows with the locks that stand, not with the data.
 
+use tracing::warn;
+
 use crate::engine::Service;
 use crate::protocol::lock::{Holder, standing};
 use crate::store::StoreError;
@@ -12,6 +14,8 @@ use crate::store::StoreError;
 #[derive(Debug, Default)]
 pub(crate) struct Settled {
     pub(crate) settled: usize,
+    /// Locks of which it is not known how their transactions ended.
+    pub(crate) failed: usize,
     /// When the first of the transactions that still have time has had it, in milliseconds since
     /// 1970.
     pub(crate) earliest: Option<u64>,
@@ -25,8 +29,16 @@ pub(crate) async fn settle(service: &Service) -> Result<Settled, StoreError> {
         if matches!(lock.holder, Holder::Txn(_)) && !service.is_overdue(lock) {
             let until = service.overdue_at(lock);
             settled.earliest = Some(settled.earliest.unwrap_or(u64::MAX).min(until));
-        } else if service.settle(&service.item(&found.table, &found.key), lock).await? {
-            settled.settled += 1;
+            continue;
+        }
+        match service.settle(&service.item(&found.table, &found.key), lock).await {
+            Ok(true) => settled.settled += 1,
+            Ok(false) => {}
+            // Its coordinator may be away for long; the others need not wait for that.
+            Err(error) => {
+                settled.failed += 1;
+                warn!(table = %found.table, key = %found.key, %error, "cannot settle a lock");
+            }
         }
     }
     Ok(settled)

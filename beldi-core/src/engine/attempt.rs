@@ -5,6 +5,7 @@ use std::pin::pin;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::task::Poll;
+use std::time::Duration;
 
 use futures_util::FutureExt;
 use futures_util::future::{Either, poll_fn, select, try_join_all};
@@ -14,7 +15,7 @@ use super::holdings::Holdings;
 use super::txn::Retry;
 use crate::error::Reason;
 use crate::id::Id;
-use crate::limits::MAX_FIRST_SLOT;
+use crate::limits::{LAST_STEP, MAX_FIRST_SLOT};
 use crate::protocol::daal::Refusal;
 use crate::protocol::intent::{self, Intent, Left, Registered, State};
 use crate::protocol::journal::{Journal, Slot, encoded_size};
@@ -116,6 +117,9 @@ pub(crate) struct Attempt {
     /// Whether an attempt before this one may have left locks.
     resumed: bool,
     pub(crate) holdings: Holdings,
+    /// When it began, in milliseconds since 1970, and how long it may take.
+    began: u64,
+    time: Duration,
     registered: AtomicBool,
     /// Whether a registration was sent, whatever came of it.
     asked: AtomicBool,
@@ -129,8 +133,13 @@ impl Attempt {
     pub(crate) fn new(service: Arc<Service>, begin: Begin) -> Self {
         let Begin { intent, registered, resumed, journal } = begin;
         let has_rows = AtomicBool::new(resumed || !journal.is_empty());
+        let time = service.limits.attempt_time;
         let attempt = Self {
             by: intent.by.clone(),
+            time: service
+                .time_left()
+                .map_or(time, |left| left.saturating_sub(LAST_STEP * 2).min(time)),
+            began: service.outside.now(),
             service,
             holdings: Holdings::new(journal.carrier),
             intent,
@@ -295,24 +304,34 @@ impl Attempt {
                 }),
             }
         });
-        let time = self.service.limits.attempt_time;
-        let left = self.service.time_left().unwrap_or(time);
-        match select(watched, self.service.outside.sleep(time.min(left))).await {
+        match select(watched, self.service.outside.sleep(self.time)).await {
             Either::Left((ended, _)) => ended,
-            Either::Right(_) if left < time => Err(out_of_time()),
-            Either::Right(_) => Err(Stop::Fail(Reason::new(
-                "attempt_time",
-                format!(
-                    "the attempt did not end within {time:?}; shorten the handler or raise `Limits::attempt_time`"
-                ),
-            ))),
+            Either::Right(_) => Err(self.out_of_time()),
         }
     }
-}
 
-/// Why an attempt ends that its process has no time for: no fault of the handler.
-pub(super) fn out_of_time() -> Stop {
-    Stop::Halt(StoreError::Unavailable("the process had no time left for the attempt".to_owned()))
+    /// How long it may wait for another service: it has to end before its own time does, to be excused.
+    pub(super) fn patience(&self) -> Duration {
+        let gone = Duration::from_millis(self.service.outside.now().saturating_sub(self.began));
+        self.time.saturating_sub(gone + self.time / 10)
+    }
+
+    /// Why an attempt ends whose time is over: no fault of the handler if its process had not much left.
+    pub(super) fn out_of_time(&self) -> Stop {
+        let (time, limit) = (self.time, self.service.limits.attempt_time);
+        if time < limit / 4 * 3 {
+            let why =
+                format!("the process had {time:?} left for the attempt, which was not enough");
+            return Stop::Halt(StoreError::Unavailable(why));
+        }
+        Stop::Fail(Reason::new(
+            "attempt_time",
+            format!(
+                "the attempt did not end within {time:?}; shorten the handler, or give it more with \
+                 `Limits::attempt_time` or, on demand, longer invocations"
+            ),
+        ))
+    }
 }
 
 fn panicked(panic: &(dyn std::any::Any + Send)) -> Reason {

@@ -6,9 +6,10 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
+use std::pin::pin;
 use std::sync::{Arc, PoisonError, RwLock};
 
-use futures_util::future::{BoxFuture, join, try_join_all};
+use futures_util::future::{BoxFuture, Either, join, select, try_join_all};
 use serde::{Deserialize, Serialize};
 use tracing::{debug, warn};
 
@@ -22,7 +23,7 @@ use crate::error::Reason;
 use crate::id::{Epoch, Id};
 use crate::path::Path;
 use crate::protocol::callback::{self, Callback, Delivered, Secret};
-use crate::protocol::intent::Intent;
+use crate::protocol::intent::{self, Intent};
 use crate::protocol::journal::{Journal, Kind};
 use crate::protocol::prepare::{self, Prepare};
 use crate::protocol::txn::{Decision, Outcome, Prepared, Txn};
@@ -43,9 +44,10 @@ pub(crate) struct Errand {
 }
 
 impl Errand {
-    /// The request key under which the callee runs in its service.
-    pub(crate) fn key(&self) -> String {
-        send::request_key(self.callee)
+    /// The request key under which the callee of a service runs: apart from what others call, and from
+    /// what its own service sends.
+    pub(crate) fn key(&self, caller: &str) -> String {
+        layout::called_key(caller, self.callee)
     }
 }
 
@@ -191,7 +193,22 @@ impl Step {
         if let Some(Some(result)) = self.instance.attempt.intent.called_back.get(&errand.callee) {
             return Ok(result.clone());
         }
-        peer.call(errand).await.map_err(|no| no.stop(None))
+        match self.in_time(peer.call(errand)).await {
+            Ok(called) => called.map_err(|no| no.stop(None)),
+            Err(stop) => Err(stop),
+        }
+    }
+
+    /// The answer of another service, if it comes in time; otherwise the attempt halts, and asks later.
+    async fn in_time<T>(&self, answer: impl Future<Output = T>) -> Result<T, Stop> {
+        let patience = self.instance.attempt.patience();
+        match select(pin!(answer), self.service().outside.sleep(patience)).await {
+            Either::Left((answer, _)) => Ok(answer),
+            Either::Right(_) => {
+                let why = format!("another service has not answered within {patience:?}");
+                Err(Stop::Halt(StoreError::Unavailable(why)))
+            }
+        }
     }
 
     fn route(&self, service: &str, ssf: &str) -> Result<Arc<dyn Peer>, Stop> {
@@ -225,9 +242,10 @@ impl Step {
         // A root that others hold locks for must not be registered late, behind the horizon: nobody
         // there could tell its commit from one that was collected.
         let registered = self.instance.before_effect(&self.path);
-        let (registered, vote) = join(registered, peer.prepare(errand, part)).await;
+        let vote = self.in_time(peer.prepare(errand, part));
+        let (registered, vote) = join(registered, vote).await;
         registered?;
-        let Vote { result, tenure } = vote;
+        let Vote { result, tenure } = vote?;
         transaction.note(tenure);
         let result = result.map_err(|no| no.stop(Some(transaction)))?;
         let service = service.to_owned();
@@ -276,6 +294,18 @@ impl Service {
             Ok(delivered) => debug!(%instance, %caller, ?delivered, "called back"),
             Err(error) => debug!(%instance, %caller, %error, "could not call back"),
         }
+    }
+
+    /// The same for a root that somebody has followed to its end.
+    pub(crate) async fn call_back_for(&self, key: &str, result: Value) -> Result<(), StoreError> {
+        // Only what was sent or called can have a caller elsewhere.
+        if layout::parse_sent_key(key).is_none() {
+            return Ok(());
+        }
+        if let Some(intent) = intent::read(&self.store, key).await? {
+            self.call_back(&intent, result).await;
+        }
+        Ok(())
     }
 
     /// Takes in what a callee of another service has returned.
@@ -340,7 +370,8 @@ impl Service {
         let handler = self.handler(&errand.ssf);
         let handler = handler
             .map_err(|error| Declined::Failed(Reason::new("unknown_ssf", error.to_string())))?;
-        let intent = self.new_intent(errand.key(), handler, errand.input.clone());
+        let key = errand.key(&txn.service);
+        let intent = self.new_intent(key, handler, errand.input.clone());
         let epoch = txn.id.epoch();
         let intent = Intent { epoch, ..intent };
         let id = intent.instance(&self.name);

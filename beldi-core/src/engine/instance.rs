@@ -11,7 +11,6 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use futures_util::future::pending;
 
-use super::attempt::out_of_time;
 use super::{Attempt, Handler, Stop};
 use crate::error::Reason;
 use crate::id::Id;
@@ -126,7 +125,7 @@ impl Instance {
             return pending().await;
         }
         if self.attempt.service.time_left().is_some_and(|left| left < LAST_STEP) {
-            return Err(out_of_time());
+            return Err(self.attempt.out_of_time());
         }
         let entries = self.take_unlogged();
         let register = register && !self.attempt.is_registered();

@@ -74,7 +74,7 @@ pub(crate) async fn run_registered(
         Ok(Some(seen)) => seen,
         Ok(None) => return Ok(None),
         Err(Stop::Park(reason)) => {
-            intent::park(&service.store, &seen.request_key, &reason).await?;
+            intent::park(&service.store, seen, &reason).await?;
             return Ok(Some(Ended::Parked(reason)));
         }
         Err(Stop::Halt(error)) => return Err(error.into()),
@@ -84,7 +84,7 @@ pub(crate) async fn run_registered(
         Ok(handler) => handler,
         Err(error) => {
             let reason = Reason::new("unknown_ssf", error.to_string());
-            intent::park(&service.store, &seen.request_key, &reason).await?;
+            intent::park(&service.store, &seen, &reason).await?;
             return Ok(Some(Ended::Parked(reason)));
         }
     };
@@ -327,10 +327,10 @@ impl Run<'_> {
         }
         let store = &self.service.store;
         let noted: Result<(), StoreError> = if park {
-            intent::park(store, key, &reason).await
+            intent::park(store, intent, &reason).await
         } else {
-            let next = self.service.backoff(attempts);
-            intent::fail(store, key, &reason, next, excused).await
+            let next = self.service.backoff(intent.attempts);
+            intent::fail(store, intent, &reason, next, excused).await
         };
         if let Err(error) = noted {
             debug!(instance = %key, %error, "could not note the failure; the lease will end it");
@@ -364,10 +364,13 @@ pub(crate) struct Rest {
 impl Rest {
     /// Does it, beside the requests to come; if it fails, another attempt will.
     pub(crate) async fn complete(self) {
-        if let Err(error) = self.finish().await {
-            let key = &self.attempt.intent.request_key;
-            debug!(instance = %key, %error, "could not record the finish; another attempt will");
-        }
+        let Err(error) = self.finish().await else { return };
+        let Attempt { service, intent, .. } = &*self.attempt;
+        debug!(instance = %intent.request_key, %error, "could not record the finish; another attempt will");
+        // The handler has done its part: this must not count as a crash.
+        let reason = Reason::new("store", error.to_string());
+        let next = service.backoff(intent.attempts);
+        let _ = intent::fail(&service.store, intent, &reason, next, true).await;
     }
 
     /// Once everything decided is in place and no lock is left, records the result.

@@ -174,7 +174,8 @@ fn conclude(service: &Arc<Service>, key: &str, ended: Ended) -> Result<Value> {
 /// Follows a registered root, beginning attempts as they come due, until it ends or time is up.
 pub(crate) async fn follow(service: &Arc<Service>, key: &str, mut reason: Reason) -> Result<Value> {
     let limit = service.limits.call_time;
-    let limit = service.time_left().map_or(limit, |left| left.saturating_sub(LAST_STEP).min(limit));
+    let limit =
+        service.time_left().map_or(limit, |left| left.saturating_sub(LAST_STEP * 3).min(limit));
     let deadline = service.outside.now() + millis(limit);
     loop {
         let now = service.outside.now();

@@ -11,7 +11,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
-use futures_util::future::{BoxFuture, join_all, select};
+use futures_util::future::{BoxFuture, join, join_all, select};
 use tokio::sync::mpsc::UnboundedReceiver;
 use tracing::{debug, error};
 
@@ -168,14 +168,14 @@ impl OnDemand {
         Invocation { service, shared: Arc::clone(&self.shared), to_begin }
     }
 
-    /// How long an attempt may take. One that needs more than the longest invocation gives has to count as
+    /// How long an attempt may take: one that needs more than the longest invocation gives has to count as
     /// failed, or it would be tried for ever.
     fn attempt_time(&self, deadline: Option<u64>) -> Duration {
         let limit = self.service.limits.attempt_time;
         let Some(deadline) = deadline else { return limit };
         let left = deadline.saturating_sub(self.service.outside.now());
         let longest = self.shared.longest.fetch_max(left, Ordering::Relaxed).max(left);
-        limit.min(Duration::from_millis(longest / 10 * 9))
+        limit.min(Duration::from_millis(longest))
     }
 
     /// The name of the service.
@@ -265,7 +265,10 @@ impl Invocation {
     pub async fn follow(&self, key: &str) -> Result<Progress> {
         let why = Reason::new("waiting", "its first attempt has not ended");
         match follow(&self.service, key, why).await {
-            Ok(_) => Ok(Progress::Done),
+            Ok(result) => {
+                self.service.call_back_for(key, result).await?;
+                Ok(Progress::Done)
+            }
             Err(Error::Parked { reason, .. }) => Ok(Progress::Parked(reason)),
             Err(Error::Unfinished { why, .. }) => Ok(Progress::Unfinished(why)),
             Err(error) => Err(error),
@@ -300,19 +303,18 @@ impl Invocation {
                 error!(%damage, "an intent cannot be read; it stays where it is");
             }
             (round.waiting, round.damaged) = (found.waiting, found.damaged.len());
-            round.begun += found.overdue.len();
-            round.settled += lock::settle(&self.service).await?.settled;
-            if found.overdue.is_empty() {
-                return Ok(round);
-            }
-            let attempts = found.overdue.iter().map(async |intent| {
+            let attempts = join_all(found.overdue.iter().map(async |intent| {
                 let _permit = self.service.permit().await;
-                if !self.is_over() {
+                let begins = !self.is_over();
+                if begins {
                     runner::begin(&self.service, intent).await;
                 }
-            });
-            join_all(attempts).await;
-            if self.is_over() {
+                usize::from(begins)
+            }));
+            let (begun, settled) = join(attempts, lock::settle(&self.service)).await;
+            round.begun += begun.into_iter().sum::<usize>();
+            round.settled += settled?.settled;
+            if found.overdue.is_empty() || self.is_over() {
                 return Ok(round);
             }
         }
@@ -361,8 +363,9 @@ impl Invocation {
         select(started, self.service.outside.sleep(left)).await;
     }
 
+    /// Whether there is too little time left to begin another attempt.
     fn is_over(&self) -> bool {
-        self.service.time_left().is_some_and(|left| left < LAST_STEP)
+        self.service.time_left().is_some_and(|left| left < LAST_STEP * 3)
     }
 
     fn request(&self, ssf: &str, key: Option<String>, input: &[u8]) -> Result<(Handler, Request)> {

@@ -7,7 +7,7 @@ use tracing::Instrument as _;
 
 use super::call::answer_apart;
 use crate::engine::{Declined, Errand, Part, Peer, Request, Service, TxnEnded, Vote};
-use crate::error::{Error, Reason};
+use crate::error::{Error, Reason, ReasonKind};
 use crate::id::{Epoch, Id};
 use crate::protocol::callback::{Callback, Delivered};
 use crate::protocol::horizon;
@@ -86,11 +86,15 @@ pub(super) async fn called(
     errand: Errand,
     callback: Option<Callback>,
 ) -> Result<Value, Declined> {
-    let (key, caller) = (errand.key(), Some(asker.to_owned()));
+    let (key, caller) = (errand.key(asker), Some(asker.to_owned()));
     let Errand { ssf, input, .. } = errand;
     let request = Request { key, explicit: true, caller, callback, ssf, input };
     answer_apart(service, request, ()).await.map_err(|error| match error {
-        Error::Failed { reason } => Declined::Refused(reason),
+        Error::Failed { reason } => match reason.kind() {
+            ReasonKind::Away => Declined::Unavailable(reason.to_string()),
+            ReasonKind::Attempt => Declined::Failed(reason),
+            ReasonKind::Final => Declined::Refused(reason),
+        },
         Error::Parked { .. } | Error::UnknownSsf { .. } => {
             Declined::Failed(Reason::new("callee", error.to_string()))
         }

@@ -136,7 +136,9 @@ pub(crate) async fn begin(service: &Arc<Service>, intent: &Intent) {
             if let Some(rest) = rest {
                 rest.complete().await;
             }
-            service.call_back(intent, result).await;
+            // The attempt is over; whoever wants its result may take long to answer.
+            let (calling, intent) = (Arc::clone(service), intent.clone());
+            service.tasks.spawn(async move { calling.call_back(&intent, result).await });
         }
         Ok(_) => {}
         Err(error) => debug!(instance = %intent.request_key, %error, "could not begin an attempt"),

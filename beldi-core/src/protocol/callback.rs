@@ -114,7 +114,9 @@ pub(crate) async fn deliver(
     let when = vec![intent::is_running(), Condition::absent(&*name)];
     let update = Update::when(Condition::All(when))
         .set(&*name, Value::List(kept.into_iter().collect()))
-        .set(attr::NEXT, now);
+        .set(attr::NEXT, now)
+        // It may begin an attempt beside one that runs, which is no fault of either.
+        .add(attr::EXCUSED, 1);
     Ok(match store.update(&layout::intent_row(root), &update).await? {
         Updated::Applied(_) => Delivered::Accepted,
         Updated::Refused(Some(row)) if row.get(&name).is_some() => Delivered::Already,

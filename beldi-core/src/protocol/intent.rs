@@ -12,7 +12,8 @@
 //! 3. **finish**: state and result, unless already done. All the result depends on is logged by
 //!    then (this row could not decide it: a slot of another attempt stands in another row), so a
 //!    crash before it is harmless: another attempt comes to the same result.
-//! 4. **fail**, **park**, **resume**: bookkeeping on a row that is not done; losing one costs a wait.
+//! 4. **fail**, **park**, **resume**: bookkeeping on a row that is not done, and in which nothing of the
+//!    kind has happened since the attempt that it is about began; losing one costs a wait.
 //! 5. **renew**, of a root that registered too late to hold the [`horizon`](super::horizon): a new
 //!    epoch, if it still has the one that is lost. Nothing was done under that, so nothing is lost.
 //! 6. **called back**: what a callee in another service returned ([`callback`]), while it runs.
@@ -209,26 +210,31 @@ pub(crate) async fn finish(
 /// Notes why an attempt ended and when the next may begin.
 pub(crate) async fn fail(
     store: &dyn Store,
-    request_key: &str,
+    attempt: &Intent,
     reason: &Reason,
     next: u64,
     excused: bool,
 ) -> Result<()> {
-    let update = Update::when(is(RUNNING))
+    let update = Update::when(attempt.is_latest())
         .set(attr::REASON, reason_value(reason))
         .set(attr::NEXT, next)
         .add(attr::EXCUSED, i64::from(excused));
-    store.update(&layout::intent_row(request_key), &update).await.map(drop)
+    store.update(&layout::intent_row(&attempt.request_key), &update).await.map(drop)
 }
 
 /// Takes the root out of the intent collector's hands until someone resumes it. It stays in its place
 /// in the due index, where it holds the horizon: no look at the index may miss it on its way.
-pub(crate) async fn park(store: &dyn Store, request_key: &str, reason: &Reason) -> Result<()> {
-    let update =
-        Update::when(is(RUNNING)).set(attr::STATE, PARKED).set(attr::REASON, reason_value(reason));
-    if let Updated::Applied(_) = store.update(&layout::intent_row(request_key), &update).await? {
+pub(crate) async fn park(store: &dyn Store, attempt: &Intent, reason: &Reason) -> Result<()> {
+    let update = Update::when(attempt.is_latest())
+        .set(attr::STATE, PARKED)
+        .set(attr::REASON, reason_value(reason));
+    let updated = store.update(&layout::intent_row(&attempt.request_key), &update).await?;
+    // A refusal by what an update of ours has done, whose reply was lost, counts too.
+    if let Updated::Applied(row) | Updated::Refused(Some(row)) = updated
+        && row.text(attr::STATE) == Some(PARKED)
+    {
         counter!("beldi_parked_total").increment(1);
-        error!(instance = %request_key, code = %reason.code, "parked: mend what stopped it, then resume it");
+        error!(instance = %attempt.request_key, code = %reason.code, "parked: a person has to resume it");
     }
     Ok(())
 }
@@ -464,6 +470,13 @@ impl Intent {
             asked: None,
             is_over: true,
         }
+    }
+
+    /// That no attempt has begun after this one: what became of it is old news then.
+    fn is_latest(&self) -> Condition {
+        let is_same = |name, count: u32| Condition::equals(name, count);
+        let same = is_same(attr::ATTEMPTS, self.attempts);
+        Condition::All(vec![is(RUNNING), same, is_same(attr::EXCUSED, self.excused)])
     }
 
     /// Whether it is what somebody asks for: what a service has called is nobody else's to see.

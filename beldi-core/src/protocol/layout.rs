@@ -334,9 +334,14 @@ pub(crate) fn sent_key(callee: Id) -> String {
     format!("~{callee}")
 }
 
+/// The request key of a root that another service has called.
+pub(crate) fn called_key(caller: &str, callee: Id) -> String {
+    format!("~{caller}/{callee}")
+}
+
 /// The instance that a sent or called root is, if `request_key` is of one.
 pub(crate) fn parse_sent_key(request_key: &str) -> Option<Id> {
-    Id::parse(request_key.strip_prefix('~')?)
+    Id::parse(request_key.strip_prefix('~')?.rsplit('/').next()?)
 }
 
 /// What the service knows of itself: one row.

@@ -381,8 +381,12 @@ pub(crate) async fn standing(store: &dyn Store) -> Result<Vec<Standing>, StoreEr
             let page = store.due(&query).await?;
             for (key, row) in page.rows {
                 let Some((table, key)) = layout::parse_head(&key) else { continue };
-                if let Some(lock) = Lock::of(&row)? {
-                    found.push(Standing { table: table.to_owned(), key: key.to_owned(), lock });
+                match Lock::of(&row) {
+                    Ok(Some(lock)) => {
+                        found.push(Standing { table: table.to_owned(), key: key.to_owned(), lock });
+                    }
+                    Ok(None) => {}
+                    Err(damage) => tracing::error!(%damage, "a lock cannot be read; it stays"),
                 }
             }
             match page.next {

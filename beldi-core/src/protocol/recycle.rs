@@ -50,11 +50,17 @@ pub(crate) struct Tombstone {
     pub(crate) by_store: bool,
 }
 
+/// How much later than asked a store may remove a row, in milliseconds: DynamoDB mostly needs some days at
+/// most.
+const LATEST_REMOVAL: u64 = 3 * 24 * 3600 * 1000;
+
 impl Tombstone {
     /// The update that leaves it, of a row that a collector is to find again.
     pub(crate) fn onto(&self, update: Update, shard_key: &str) -> Update {
         if self.by_store {
-            return self.expire(update).remove(DUE_SHARD).remove(DUE_ORDER);
+            // Stores remove rows late and in any order, and this one has to be the last of its kind.
+            let last = Self { until: self.until.saturating_add(LATEST_REMOVAL), ..*self };
+            return last.expire(update).remove(DUE_SHARD).remove(DUE_ORDER);
         }
         update.set(DUE_SHARD, layout::garbage_shard(shard_key)).set(DUE_ORDER, self.until)
     }

@@ -14,12 +14,15 @@
 
 mod audit;
 pub mod conformance;
+#[cfg(feature = "testing-dynamodb")]
+pub mod dynamodb;
 mod everywhere;
 mod explore;
 mod faulty;
 mod outside;
 mod post;
 mod raw;
+mod rows;
 mod world;
 
 pub use crate::weakness::Weakness;

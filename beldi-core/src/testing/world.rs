@@ -8,12 +8,12 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use futures_util::FutureExt;
 use futures_util::future::{LocalBoxFuture, join_all};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use super::audit::Audit;
+use super::rows::Rows;
 use super::{FaultyStore, Post, VirtualOutside};
 use crate::api::{App, Call, Key, KeyFor, Ssf, Table, decode};
 use crate::collector;
@@ -74,7 +74,7 @@ pub struct World {
 /// What all hosts of a world have in common.
 #[derive(Clone)]
 struct Shared {
-    rows: Arc<MemoryStore>,
+    rows: Rows,
     /// What hosts see the rows through.
     store: Arc<dyn Store>,
     outside: Arc<VirtualOutside>,
@@ -98,17 +98,17 @@ impl World {
     pub fn new(app: App) -> Self {
         #[expect(clippy::expect_used, reason = "a test cannot go on without")]
         let parts = app.into_parts().expect("an app with distinct names");
-        let rows = Arc::new(MemoryStore::new());
-        let store: Arc<dyn Store> = Arc::clone(&rows) as Arc<dyn Store>;
         let outside = Arc::new(VirtualOutside::new(0));
+        let rows = Rows::new(Arc::clone(&outside) as Arc<dyn Outside>);
+        let store = rows.for_hosts();
         let seen = FaultyStore::new(Arc::clone(&store));
         let (audit, post) = (Arc::default(), Post::default());
         let shared = Shared { rows, store, outside, audit, collects: false, post };
         Self::with_host(parts, shared, seen, Vec::new())
     }
 
-    /// The same world over another store for the same rows, which the given function makes of them. To
-    /// be called first.
+    /// The same world over another store, which the given function makes of rows in memory. To be called
+    /// first.
     ///
     /// ```
     /// use std::sync::Arc;
@@ -121,8 +121,10 @@ impl World {
     /// ```
     #[must_use]
     pub fn over<S: Store>(self, store: impl FnOnce(Arc<MemoryStore>) -> S) -> Self {
-        let store: Arc<dyn Store> = Arc::new(store(Arc::clone(&self.shared.rows)));
-        let shared = Shared { store: Arc::clone(&store), ..self.shared };
+        let rows = Arc::new(MemoryStore::new());
+        let store: Arc<dyn Store> = Arc::new(store(Arc::clone(&rows)));
+        let rows = Rows::Memory(rows);
+        let shared = Shared { rows, store: Arc::clone(&store), ..self.shared };
         Self::with_host(self.parts, shared, FaultyStore::new(store), Vec::new())
     }
 
@@ -268,15 +270,15 @@ impl World {
         #[expect(clippy::expect_used, reason = "a test cannot go on without")]
         let value = crate::api::encode(value, "a row").expect("a value that can be stored");
         let key = crate::api::encode_key(key);
-        let (store, outside) = (&*self.shared.rows, &*self.shared.outside);
+        let (store, outside) = (self.shared.rows.store(), &*self.shared.outside);
         let (table, capacity) = (table.name(), u32::MAX);
         let (service, horizons) = (&*self.parts.name, &Horizons::default());
         let key = &*key;
         let own_lock = None;
         let item = Item { store, outside, service, horizons, table, key, capacity, own_lock };
         let mark = Id::root(0, "world", key);
-        let written = daal::write(&item, mark, Change::Put(value), None).now_or_never();
-        let is_new = matches!(written, Some(Ok(Written { outcome: true, .. })));
+        let written = daal::write(&item, mark, Change::Put(value), None);
+        let is_new = matches!(self.shared.rows.at_once(written), Ok(Written { outcome: true, .. }));
         assert!(is_new, "a row of a world is put once");
         self
     }
@@ -293,7 +295,8 @@ impl World {
         V: DeserializeOwned,
     {
         let key = crate::api::encode_key(key);
-        let row = daal::read(&*self.shared.rows, table.name(), &key).now_or_never()?.ok()?;
+        let rows = &self.shared.rows;
+        let row = rows.at_once(daal::read(rows.store(), table.name(), &key)).ok()?;
         let value = daal::value_of(row)?;
         #[expect(clippy::expect_used, reason = "a test cannot go on without")]
         Some(decode(value, "a row").expect("a value of the table's type"))
@@ -309,8 +312,8 @@ impl World {
         K: Key + ?Sized,
         V: DeserializeOwned,
     {
-        let rows = daal::scan(&*self.shared.rows, table.name(), "").now_or_never();
-        let rows = rows.and_then(std::result::Result::ok).unwrap_or_default();
+        let rows = &self.shared.rows;
+        let rows = rows.at_once(daal::scan(rows.store(), table.name(), "")).unwrap_or_default();
         #[expect(clippy::expect_used, reason = "a test cannot go on without")]
         let row = |(key, value): (String, _)| {
             let key = crate::api::decode_key::<K>(&key).expect("a key of the table's type");
@@ -404,7 +407,7 @@ impl World {
 
     /// Every stored row, ours and the users'.
     pub fn stored(&self) -> Vec<(crate::store::Key, crate::store::Row)> {
-        self.shared.rows.rows()
+        self.shared.rows.all()
     }
 
     /// The virtual time, in milliseconds since 1970.

@@ -20,12 +20,17 @@ pub struct Dynoxide {
 }
 
 impl Dynoxide {
-    /// A server that forgets everything.
-    pub fn in_memory() -> Self {
-        Self::serve(0, Database::memory().expect("a database in memory"))
+    /// A server on a free port that forgets everything.
+    pub fn start() -> Self {
+        Self::in_memory(0)
     }
 
-    /// A server over a file.
+    /// A server that forgets everything.
+    pub fn in_memory(port: u16) -> Self {
+        Self::serve(port, Database::memory().expect("a database in memory"))
+    }
+
+    /// A server that keeps everything in a file.
     pub fn on_file(path: impl AsRef<Path>, port: u16) -> Self {
         let path = path.as_ref().to_str().expect("a path in UTF-8");
         Self::serve(port, Database::new(path).expect("a database in a file"))
@@ -52,6 +57,11 @@ impl Dynoxide {
     /// Where it listens: `http://127.0.0.1:PORT`.
     pub fn url(&self) -> String {
         format!("http://{}", self.address)
+    }
+
+    /// Waits until it stops, which it does not by itself.
+    pub fn join(mut self) {
+        self.thread.take().expect("a thread").join().expect("the server runs");
     }
 
     /// A client of this server.

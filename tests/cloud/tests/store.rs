@@ -19,6 +19,6 @@ async fn store(server: &Dynoxide) -> DynamoStore {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_dynamodb_store_conforms() {
-    let server = Dynoxide::in_memory();
+    let server = Dynoxide::start();
     conformance::run(Arc::new(store(&server).await)).await;
 }

@@ -18,6 +18,8 @@
 //! refused before anything is written.
 
 mod asked;
+#[cfg(feature = "embedded")]
+mod instances;
 mod problem;
 mod routes;
 #[cfg(feature = "embedded")]
@@ -31,6 +33,7 @@ use std::sync::Arc;
 use axum::Router;
 use axum::body::{Body, Bytes, to_bytes};
 use axum::extract::{DefaultBodyLimit, Request, State};
+use axum::http::header::LOCATION;
 use axum::http::{self, HeaderName};
 use axum::middleware::{Next, from_fn_with_state};
 use axum::response::{IntoResponse, Response};
@@ -50,12 +53,16 @@ use crate::engine::Service;
 /// The request key of the instance a reply is about.
 const INSTANCE: HeaderName = HeaderName::from_static("beldi-instance");
 
+/// Before the keys of strangers, which must not be those of records and invocations.
+const PUBLIC: &str = "http/";
+
 /// Answers one request that has come another way than over a connection of ours.
 pub(super) async fn answer(
     service: &Arc<Service>,
     request: http::Request<Bytes>,
 ) -> http::Response<Bytes> {
-    let router = Front::new(Arc::clone(service)).router();
+    let front = Front { prefix: PUBLIC, ..Front::new(Arc::clone(service)) };
+    let router = front.public_router();
     let Ok(reply) = router.oneshot(request.map(Body::from)).await;
     let (head, body) = reply.into_parts();
     // What a handler returned is in memory already.
@@ -75,6 +82,8 @@ struct Front {
     service: Arc<Service>,
     /// One permit a request that runs or waits to.
     places: Arc<Semaphore>,
+    /// What is put before the keys that askers choose.
+    prefix: &'static str,
 }
 
 impl Front {
@@ -82,19 +91,36 @@ impl Front {
         let limits = &service.limits;
         let places = limits.concurrency.max(1).saturating_add(limits.waiting);
         let places = Arc::new(Semaphore::new(places.min(Semaphore::MAX_PERMITS)));
-        Self { service, places }
+        Self { service, places, prefix: "" }
     }
 
     fn place(&self) -> Result<OwnedSemaphorePermit, Problem> {
         Arc::clone(&self.places).try_acquire_owned().map_err(|_| Problem::overloaded())
     }
 
+    /// Where the instance with this key is to be looked at, if that can be.
+    fn location(&self, key: &str) -> Option<[(HeaderName, String); 1]> {
+        let is_shown = self.prefix.is_empty();
+        is_shown.then(|| [(LOCATION, format!("/instances/{}", escaped(key)))])
+    }
+
+    /// Everything there is.
+    #[cfg(feature = "embedded")]
     fn router(self) -> Router {
-        Router::new()
-            .route("/", get(routes::service))
+        let instances = Router::new()
+            .route("/instances/{key}", get(instances::instance))
+            .route("/instances/{key}/resume", post(instances::resume));
+        self.with(instances)
+    }
+
+    /// What anybody may ask: nothing that shows or changes an instance by its key alone.
+    fn public_router(self) -> Router {
+        self.with(Router::new())
+    }
+
+    fn with(self, more: Router<Self>) -> Router {
+        more.route("/", get(routes::service))
             .route("/{ssf}", post(routes::call))
-            .route("/instances/{key}", get(routes::instance))
-            .route("/instances/{key}/resume", post(routes::resume))
             .fallback(routes::not_found)
             .method_not_allowed_fallback(routes::method_not_allowed)
             .layer(DefaultBodyLimit::max(self.service.limits.body))

@@ -69,6 +69,7 @@ impl Problem {
     }
 
     /// What its body shows, for a body with more in it.
+    #[cfg(feature = "embedded")]
     pub(super) fn into_shown(self) -> Shown {
         self.error
     }

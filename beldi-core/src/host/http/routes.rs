@@ -1,23 +1,19 @@
-//! One function a route.
+//! One function a route, of those that anybody may ask.
 
 use axum::Json;
 use axum::extract::rejection::PathRejection;
 use axum::extract::{Path, Request, State};
-use axum::http::header::LOCATION;
 use axum::http::{HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
-use serde::Serialize;
 use serde_json::{Value, json};
 
-use super::problem::{Problem, Shown};
-use super::{Front, INSTANCE, asked, escaped};
+use super::problem::Problem;
+use super::{Front, INSTANCE, asked};
 use crate::engine::{self, Handler};
-use crate::error::Reason;
 use crate::host::call;
-use crate::host::status::{self, InstanceState};
 
-type Reply = Result<Response, Problem>;
-type InPath = Result<Path<String>, PathRejection>;
+pub(super) type Reply = Result<Response, Problem>;
+pub(super) type InPath = Result<Path<String>, PathRejection>;
 
 /// `GET /`
 pub(super) async fn service(State(front): State<Front>) -> Json<Value> {
@@ -35,8 +31,9 @@ pub(super) async fn call(State(front): State<Front>, ssf: InPath, request: Reque
     let prefers_async = asked::prefers_async(request.headers());
     let body = asked::json(request, service.limits.body).await?;
     let input = (handler.input_from_json)(&body)?;
-    let request = call::request(service, handler.name, key, input)?;
-    let key = request.key.clone();
+    let chosen = key.as_ref().map(|key| format!("{}{key}", front.prefix));
+    let request = call::request(service, handler.name, chosen, input)?;
+    let key = key.unwrap_or_else(|| request.key.clone());
     let reply =
         if prefers_async { begin(&front, request).await } else { run(&front, request).await };
     Ok(about(&key, reply))
@@ -55,51 +52,8 @@ async fn begin(front: &Front, request: engine::Request) -> Reply {
     let _place = front.place()?;
     call::register(&front.service, &request).await?;
     let applied = [("preference-applied", "respond-async")];
-    Ok((applied, accepted(&request.key)).into_response())
-}
-
-/// `GET /instances/{key}`
-pub(super) async fn instance(State(front): State<Front>, key: InPath) -> Reply {
-    let Path(key) = key?;
-    Ok(about(&key, look(&front, &key).await))
-}
-
-async fn look(front: &Front, key: &str) -> Reply {
-    let service = &front.service;
-    let found = status::read(service, key).await?;
-    let output = found.result.map(|result| output_of(service.handler(&found.ssf)?, result));
-    let (result, error) = match output.transpose() {
-        Ok(result) => (result, None),
-        Err(problem) => (None, Some(problem.into_shown())),
-    };
-    let (ssf, state) = (found.ssf, found.state);
-    let (attempts, step, reason) = (found.attempts, found.step, found.reason);
-    Ok(Json(Instance { key, ssf, state, attempts, step, result, error, reason }).into_response())
-}
-
-/// An instance as it is shown.
-#[derive(Serialize)]
-struct Instance<'a> {
-    key: &'a str,
-    ssf: String,
-    state: InstanceState,
-    attempts: u32,
-    step: Option<String>,
-    /// What a caller was or would be answered.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    result: Option<Value>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    error: Option<Shown>,
-    /// Why it is parked, or why its last attempt failed.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    reason: Option<Reason>,
-}
-
-/// `POST /instances/{key}/resume`
-pub(super) async fn resume(State(front): State<Front>, key: InPath) -> Reply {
-    let Path(key) = key?;
-    let resumed = status::resume(&front.service, &key).await;
-    Ok(about(&key, resumed.map(|()| accepted(&key)).map_err(Problem::from)))
+    let accepted = (StatusCode::ACCEPTED, Json(json!({ "key": request.key })));
+    Ok((applied, front.location(&request.key), accepted).into_response())
 }
 
 pub(super) async fn not_found() -> Problem {
@@ -111,7 +65,7 @@ pub(super) async fn method_not_allowed() -> Problem {
 }
 
 /// The output as JSON; `Err` of a fallible SSF is a problem of its own.
-fn output_of(handler: &Handler, output: crate::Value) -> Result<Value, Problem> {
+pub(super) fn output_of(handler: &Handler, output: crate::Value) -> Result<Value, Problem> {
     let shown = (handler.output_to_json)(output);
     let mut output = shown.map_err(|reason| Problem::unreadable_output(&reason))?;
     if !handler.fallible {
@@ -123,13 +77,8 @@ fn output_of(handler: &Handler, output: crate::Value) -> Result<Value, Problem> 
     }
 }
 
-fn accepted(key: &str) -> Response {
-    let location = format!("/instances/{}", escaped(key));
-    (StatusCode::ACCEPTED, [(LOCATION, location)], Json(json!({ "key": key }))).into_response()
-}
-
 /// The reply, with the key of the instance it is about.
-fn about(key: &str, reply: Reply) -> Response {
+pub(super) fn about(key: &str, reply: Reply) -> Response {
     let mut reply = reply.into_response();
     if let Ok(key) = HeaderValue::from_str(key) {
         reply.headers_mut().insert(INSTANCE, key);

@@ -16,10 +16,8 @@ use serde_bytes::ByteBuf;
 
 use super::message::{Answer, Question};
 use crate::error::LetterError;
-use crate::limits::{LETTER_FORM, MAX_LETTER, MIN_SECRET};
+use crate::limits::{LETTER_FORM, LETTER_TIME, MAX_LETTER, MAX_REQUEST_KEY, MIN_SECRET};
 
-/// How long a letter may be under way, in milliseconds; more than clocks differ.
-const TIME: u64 = 15 * 60 * 1000;
 /// How deep a letter is nested at most: a value has 32 levels, each of which takes a few.
 const DEPTH: usize = 256;
 /// What two services share, so that each can tell that a letter is the other's.
@@ -75,8 +73,14 @@ impl SharedKey {
     ) -> Result<Sealed, LetterError> {
         let (from, to) = (from.to_owned(), to.to_owned());
         let content = ByteBuf::from(written(question)?);
-        let mut letter =
-            Letter { version: LETTER_FORM, from, to, until: now + TIME, content, seal: [0; 32] };
+        let mut letter = Letter {
+            version: LETTER_FORM,
+            from,
+            to,
+            until: now + LETTER_TIME,
+            content,
+            seal: [0; 32],
+        };
         let key = self.keys.first().ok_or(LetterError::ShortSecret)?;
         let seal = letter.seal(key);
         letter.seal = *seal.as_bytes();
@@ -133,6 +137,9 @@ pub(super) fn open(
         return Err(LetterError::TooLarge { size: bytes.len() });
     }
     let letter: Letter = read(bytes)?;
+    if letter.from.len() > MAX_REQUEST_KEY || letter.to.len() > MAX_REQUEST_KEY {
+        return Err(LetterError::Unreadable);
+    }
     if letter.version != LETTER_FORM {
         return Err(LetterError::Version { found: letter.version });
     }
@@ -146,7 +153,7 @@ pub(super) fn open(
     if letter.to != here {
         return Err(LetterError::Misdirected { to: letter.to, here: here.to_owned() });
     }
-    if letter.until < now || letter.until > now.saturating_add(TIME * 2) {
+    if letter.until < now || letter.until > now.saturating_add(LETTER_TIME * 2) {
         return Err(LetterError::Expired);
     }
     let question = read(&letter.content)?;

@@ -11,10 +11,11 @@ mod receive;
 mod tests;
 
 use std::fmt;
+use std::pin::pin;
 use std::sync::{Arc, Weak};
 use std::time::Duration;
 
-use futures_util::future::BoxFuture;
+use futures_util::future::{BoxFuture, Either, select};
 
 pub use self::letter::SharedKey;
 use self::letter::open_answer;
@@ -55,6 +56,8 @@ pub enum Unreachable {
     Undeliverable(String),
 }
 
+/// How long an answer may take for which nobody's code is run.
+const ANSWER_TIME: Duration = Duration::from_secs(10);
 /// How many answers are waited for before a question is given up.
 const TRIES: u32 = 3;
 
@@ -115,7 +118,15 @@ impl Remote {
         answer: impl FnOnce(Answer) -> Option<Result<T, String>>,
     ) -> Result<T, StoreError> {
         let unavailable = |why: String| StoreError::Unavailable(why);
-        let given = self.ask(&question).await.map_err(|no| unavailable(no.to_string()))?;
+        let own = self.own()?;
+        let answered = pin!(self.ask(&question));
+        let given = match select(answered, own.outside.sleep(ANSWER_TIME)).await {
+            Either::Left((given, _)) => given.map_err(|no| unavailable(no.to_string()))?,
+            Either::Right(_) => {
+                let why = format!("service `{}`: no answer within {ANSWER_TIME:?}", self.other);
+                return Err(unavailable(why));
+            }
+        };
         let given = answer(given).ok_or_else(|| unavailable(self.other_answer()))?;
         given.map_err(|why| unavailable(format!("service `{}`: {why}", self.other)))
     }

@@ -9,6 +9,7 @@ use super::message::{Answer, Question};
 use crate::engine::{Part, Service, Vote};
 use crate::error::LetterError;
 use crate::host::peer::called;
+use crate::limits::LETTER_TIME;
 use crate::protocol::horizon;
 use crate::protocol::txn::Txn;
 
@@ -25,6 +26,17 @@ pub(crate) async fn receive(
 
 /// A transaction is the business of the service that coordinates it, and of those that it asks.
 fn may_ask(service: &Service, from: &str, question: &Question) -> Result<(), LetterError> {
+    let id = match question {
+        Question::Call { errand, .. } | Question::Prepare { errand, .. } => Some(errand.callee),
+        Question::Settle { txn, .. } | Question::Ended { txn, .. } => Some(txn.id),
+        Question::CallBack { .. } | Question::Swept => None,
+    };
+    // What is kept until its caller's horizon has passed it would be kept for ever.
+    let latest = service.outside.now().saturating_add(LETTER_TIME * 2);
+    if id.is_some_and(|id| id.epoch() > latest) {
+        let why = "it has an id of the future; is its clock far ahead?".to_owned();
+        return Err(LetterError::NotAllowed { from: from.to_owned(), why });
+    }
     let (txn, coordinator) = match question {
         Question::Prepare { part: Part { txn, .. }, .. } | Question::Settle { txn, .. } => {
             (txn, from)

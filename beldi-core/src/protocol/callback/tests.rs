@@ -122,7 +122,7 @@ async fn callback_after_the_end_makes_no_row() {
 async fn callback_to_a_parked_root_waits_for_the_person() {
     let caller = Caller::new().await;
     let reason = crate::error::Reason::new("panic", "it panicked");
-    intent::park(&caller.store, "order-17", &reason).await.unwrap();
+    intent::park(&caller.store, &caller.root, &reason).await.unwrap();
     caller.refuses("payments", 1, &caller.callback(1), Delivered::NotWaiting).await;
 }
 

@@ -2,14 +2,11 @@
 
 use std::sync::PoisonError;
 
-use futures_util::FutureExt as _;
-
-use super::{Shared, World};
+use super::{Rows, Shared, World};
 use crate::collector::Collected;
 use crate::collector::garbage;
 use crate::error::Result;
 use crate::protocol::horizon;
-use crate::store::MemoryStore;
 use crate::weakness;
 
 impl World {
@@ -112,7 +109,7 @@ impl World {
                 other.map_or(0, |other| swept_of(&other.shared.rows))
             };
             let mut audit = world.shared.audit.lock().unwrap_or_else(PoisonError::into_inner);
-            if let Err(fault) = audit.look(&world.shared.rows.rows(), swept) {
+            if let Err(fault) = audit.look(&world.shared.rows.all(), swept) {
                 let name = &world.parts.name;
                 #[expect(clippy::panic, reason = "this is what tests are for")]
                 {
@@ -124,7 +121,6 @@ impl World {
 }
 
 /// How far the service over these rows is swept.
-fn swept_of(rows: &MemoryStore) -> u64 {
-    let read = horizon::read(rows).now_or_never();
-    read.and_then(std::result::Result::ok).map_or(0, |round| round.swept)
+fn swept_of(rows: &Rows) -> u64 {
+    rows.at_once(horizon::read(rows.store())).map_or(0, |round| round.swept)
 }

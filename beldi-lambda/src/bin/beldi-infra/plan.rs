@@ -86,7 +86,10 @@ impl Plan {
     }
 
     /// The queues whose messages a function takes.
-    pub(crate) fn queues_of<'p>(&'p self, function: &'p Function) -> impl Iterator<Item = &'p Queue> {
+    pub(crate) fn queues_of<'p>(
+        &'p self,
+        function: &'p Function,
+    ) -> impl Iterator<Item = &'p Queue> {
         self.queues.iter().filter(|queue| self.taker(queue) == function.name)
     }
 }
@@ -153,9 +156,7 @@ impl FromStr for Queue {
 
     fn from_str(text: &str) -> Result<Self, String> {
         Ok(match text.split_once('=') {
-            Some((queue, function)) => {
-                Self { name: name(queue)?, function: Some(name(function)?) }
-            }
+            Some((queue, function)) => Self { name: name(queue)?, function: Some(name(function)?) },
             None => Self { name: name(text)?, function: None },
         })
     }

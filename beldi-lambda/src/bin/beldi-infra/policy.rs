@@ -35,10 +35,12 @@ pub(crate) fn statements(plan: &Plan, function: &Function, place: &Place<'_>) ->
         Statement {
             sid: "DueIndex",
             actions: vec!["dynamodb:Query"],
-            resources: vec![place.arn(
-                "dynamodb",
-                &format!("table/{}/index/{}", plan.service, DynamoStore::INDEX),
-            )],
+            resources: vec![
+                place.arn(
+                    "dynamodb",
+                    &format!("table/{}/index/{}", plan.service, DynamoStore::INDEX),
+                ),
+            ],
         },
         Statement {
             sid: "Calls",

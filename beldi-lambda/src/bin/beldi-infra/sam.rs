@@ -228,13 +228,19 @@ fn function(plan: &Plan, function: &Function) -> String {
 }
 
 fn environment(plan: &Plan, function: &Function) -> String {
-    let mut text = "      Environment:\n        Variables:\n          BELDI_TABLE: !Ref Table\n".to_owned();
+    let mut text =
+        "      Environment:\n        Variables:\n          BELDI_TABLE: !Ref Table\n".to_owned();
     if let Some(ssf) = &function.ssf {
         let _ = writeln!(text, "          BELDI_SSF: {ssf}");
     }
     if !plan.peers.is_empty() {
         let peer = |peer: &crate::plan::Peer| {
-            format!(r#""{}":{{"function":"{}","key":"${{{}}}"}}"#, peer.service, peer.function, peer.key())
+            format!(
+                r#""{}":{{"function":"{}","key":"${{{}}}"}}"#,
+                peer.service,
+                peer.function,
+                peer.key()
+            )
         };
         let peers: Vec<_> = plan.peers.iter().map(peer).collect();
         let _ = writeln!(text, "          BELDI_PEERS: !Sub '{{{}}}'", peers.join(","));

@@ -264,7 +264,9 @@ fn environment(plan: &Plan, function: &Function) -> String {
     if !plan.peers.is_empty() {
         let peer = |peer: &Peer| {
             let (service, function, key) = (&peer.service, &peer.function, snake(&peer.service));
-            format!("        \"{service}\" = {{ function = \"{function}\", key = var.{key}_key }}\n")
+            format!(
+                "        \"{service}\" = {{ function = \"{function}\", key = var.{key}_key }}\n"
+            )
         };
         let peers: String = plan.peers.iter().map(peer).collect();
         variables.push(("BELDI_PEERS", format!("jsonencode({{\n{peers}      }})")));
