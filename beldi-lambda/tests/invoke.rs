@@ -30,11 +30,9 @@ impl HttpConnector for Lambda {
             return HttpConnectorFuture::ready(Err(ConnectorError::io("lost".into())));
         };
         let mut reply = HttpResponse::new(status.try_into().unwrap(), SdkBody::from(body));
-        match status {
-            200 if !error.is_empty() => {
-                drop(reply.headers_mut().insert("x-amz-function-error", error))
-            }
-            _ => drop(reply.headers_mut().insert("x-amzn-errortype", error)),
+        let header = if status == 200 { "x-amz-function-error" } else { "x-amzn-errortype" };
+        if !error.is_empty() {
+            reply.headers_mut().insert(header, error);
         }
         HttpConnectorFuture::ready(Ok(reply))
     }
