@@ -19,6 +19,7 @@ use super::call::{answer_apart, follow, register, request};
 use super::remote::{Remote, receive};
 pub use super::remote::{SharedKey, Transport, Unreachable};
 use super::runner;
+use super::status::{self, InstanceStatus};
 use crate::api::App;
 use crate::collector::garbage::{self, Collected};
 use crate::collector::intent::{Leases, find};
@@ -275,6 +276,25 @@ impl Invocation {
         }
     }
 
+    /// How far the instance with this request key is. See [`Host::instance`](crate::Host::instance).
+    ///
+    /// # Errors
+    ///
+    /// [`Error::UnknownInstance`], or the store's.
+    pub async fn instance(&self, key: &str) -> Result<InstanceStatus> {
+        status::read(&self.service, key).await
+    }
+
+    /// Gives a parked instance a fresh set of attempts, after what stopped it was mended. The next
+    /// [`follow`](Invocation::follow) or [`collect`](Invocation::collect) begins them.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::UnknownInstance`], [`Error::NotParked`], or the store's.
+    pub async fn resume(&self, key: &str) -> Result<()> {
+        status::resume(&self.service, key).await
+    }
+
     /// Answers a letter of another service.
     ///
     /// # Errors
@@ -329,7 +349,9 @@ impl Invocation {
         Ok(garbage::collect(&self.service).await?)
     }
 
-    /// Answers an HTTP request as [`Host::serve`](crate::Host::serve) does. Feature `http`.
+    /// Answers an HTTP request as [`Host::serve`](crate::Host::serve) does, but for the routes of
+    /// instances: who asks may be anybody. The keys that askers choose are apart from all others: they
+    /// begin with `http/`. Feature `http`.
     #[cfg(feature = "http")]
     pub async fn http(
         &self,
