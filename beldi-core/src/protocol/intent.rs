@@ -22,6 +22,9 @@
 
 use std::collections::BTreeMap;
 
+use metrics::counter;
+use tracing::error;
+
 use crate::error::Reason;
 use crate::id::{Epoch, Id};
 use crate::protocol::callback::{self, Callback};
@@ -225,7 +228,15 @@ pub(crate) async fn park(store: &dyn Store, attempt: &Intent, reason: &Reason) -
     let update = Update::when(attempt.is_latest())
         .set(attr::STATE, PARKED)
         .set(attr::REASON, reason_value(reason));
-    store.update(&layout::intent_row(&attempt.request_key), &update).await.map(drop)
+    let updated = store.update(&layout::intent_row(&attempt.request_key), &update).await?;
+    // A refusal by what an update of ours has done, whose reply was lost, counts too.
+    if let Updated::Applied(row) | Updated::Refused(Some(row)) = updated
+        && row.text(attr::STATE) == Some(PARKED)
+    {
+        counter!("beldi_parked_total").increment(1);
+        error!(instance = %attempt.request_key, code = %reason.code, "parked: a person has to resume it");
+    }
+    Ok(())
 }
 
 /// Gives a parked root a fresh set of attempts; tells whether it was parked.

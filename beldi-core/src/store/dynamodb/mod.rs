@@ -71,6 +71,13 @@ pub struct DynamoStore {
 }
 
 impl DynamoStore {
+    /// The table's partition key, a text.
+    pub const PARTITION_KEY: &str = schema::PARTITION;
+    /// The table's sort key, a text.
+    pub const SORT_KEY: &str = schema::SORT;
+    /// The table's global secondary index, over [`DUE_SHARD`] and [`DUE_ORDER`].
+    pub const INDEX: &str = schema::INDEX;
+
     /// A store in the table of this name. Sends nothing yet: see [`create_table`] and [`check_table`].
     ///
     /// [`create_table`]: Self::create_table

@@ -1,0 +1,177 @@
+//! What is to be made, whatever the form.
+
+use std::str::FromStr;
+
+use beldi::store::{DUE_ORDER, DUE_SHARD, DynamoStore, EXPIRES};
+
+/// How long an invocation may take, in seconds.
+pub(crate) const TIMEOUT: u32 = 30;
+/// How long a message is invisible to others, in seconds: as AWS advises, six times as long.
+pub(crate) const INVISIBLE: u32 = 6 * TIMEOUT;
+/// How often a message is delivered before it goes to the dead letters.
+pub(crate) const DELIVERIES: u32 = 5;
+/// How long dead letters are kept, in seconds: as long as SQS can.
+pub(crate) const KEPT: u32 = 14 * 24 * 3600;
+/// How long logs are kept, in days.
+pub(crate) const LOGGED: u32 = 30;
+
+/// The payloads that schedules send, with the collector that each makes go.
+pub(crate) const TICKS: [(&str, &str); 2] = [
+    ("intents", r#"{"beldi":{"tick":"intents"}}"#),
+    ("garbage", r#"{"beldi":{"tick":"garbage"}}"#),
+];
+
+/// Names that the table must have, from the store that reads it.
+pub(crate) struct Table;
+
+impl Table {
+    pub(crate) const PARTITION: &str = DynamoStore::PARTITION_KEY;
+    pub(crate) const SORT: &str = DynamoStore::SORT_KEY;
+    pub(crate) const INDEX: &str = DynamoStore::INDEX;
+    pub(crate) const SHARD: &str = DUE_SHARD;
+    pub(crate) const ORDER: &str = DUE_ORDER;
+    pub(crate) const EXPIRES: &str = EXPIRES;
+}
+
+/// A service and all that belongs to it.
+pub(crate) struct Plan {
+    pub(crate) service: String,
+    pub(crate) functions: Vec<Function>,
+    pub(crate) peers: Vec<Peer>,
+    pub(crate) queues: Vec<Queue>,
+}
+
+#[derive(Clone)]
+pub(crate) struct Function {
+    pub(crate) name: String,
+    /// The SSF that it stands for, if it is one.
+    pub(crate) ssf: Option<String>,
+}
+
+#[derive(Clone)]
+pub(crate) struct Peer {
+    pub(crate) service: String,
+    /// A name, or an ARN.
+    pub(crate) function: String,
+}
+
+#[derive(Clone)]
+pub(crate) struct Queue {
+    pub(crate) name: String,
+    function: Option<String>,
+}
+
+impl Plan {
+    pub(crate) fn new(
+        service: String,
+        functions: Vec<Function>,
+        peers: Vec<Peer>,
+        queues: Vec<Queue>,
+    ) -> Result<Self, String> {
+        let known = |name: &String| functions.iter().any(|function| function.name == *name);
+        match queues.iter().filter_map(|queue| queue.function.as_ref()).find(|name| !known(name)) {
+            Some(name) => Err(format!("a queue is for `{name}`, which is no --function")),
+            None => Ok(Self { service, functions, peers, queues }),
+        }
+    }
+
+    /// The function that runs the collectors.
+    pub(crate) fn collector(&self) -> &Function {
+        &self.functions[0]
+    }
+
+    /// The function that takes the messages of a queue.
+    pub(crate) fn taker<'p>(&'p self, queue: &'p Queue) -> &'p str {
+        queue.function.as_deref().unwrap_or(&self.collector().name)
+    }
+
+    /// The queues whose messages a function takes.
+    pub(crate) fn queues_of<'p>(
+        &'p self,
+        function: &'p Function,
+    ) -> impl Iterator<Item = &'p Queue> {
+        self.queues.iter().filter(|queue| self.taker(queue) == function.name)
+    }
+}
+
+impl Peer {
+    /// The name of what seals the letters of both services.
+    pub(crate) fn key(&self) -> String {
+        format!("{}Key", camel(&self.service))
+    }
+}
+
+impl Queue {
+    pub(crate) fn is_fifo(&self) -> bool {
+        self.name.ends_with(".fifo")
+    }
+
+    /// Its dead letters.
+    pub(crate) fn dead(&self) -> String {
+        match self.name.strip_suffix(".fifo") {
+            Some(name) => format!("{name}-dead.fifo"),
+            None => format!("{}-dead", self.name),
+        }
+    }
+}
+
+/// A name that can stand in ARNs and templates.
+pub(crate) fn name(name: &str) -> Result<String, String> {
+    let may_be = |byte: u8| byte.is_ascii_alphanumeric() || b"-_.".contains(&byte);
+    match !name.is_empty() && name.len() <= 64 && name.bytes().all(may_be) {
+        true => Ok(name.to_owned()),
+        false => Err("a name has 1 to 64 letters, digits, `-`, `_` or `.`".to_owned()),
+    }
+}
+
+fn arn_or_name(text: &str) -> Result<String, String> {
+    if text.starts_with("arn:") && !text.contains(['*', '"', '$', ' ']) {
+        return Ok(text.to_owned());
+    }
+    name(text)
+}
+
+impl FromStr for Function {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        Ok(match text.split_once('=') {
+            Some((function, ssf)) => Self { name: name(function)?, ssf: Some(name(ssf)?) },
+            None => Self { name: name(text)?, ssf: None },
+        })
+    }
+}
+
+impl FromStr for Peer {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let (service, function) = text.split_once('=').ok_or("it is `service=function`")?;
+        Ok(Self { service: name(service)?, function: arn_or_name(function)? })
+    }
+}
+
+impl FromStr for Queue {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        Ok(match text.split_once('=') {
+            Some((queue, function)) => Self { name: name(queue)?, function: Some(name(function)?) },
+            None => Self { name: name(text)?, function: None },
+        })
+    }
+}
+
+/// `order-items` as `OrderItems`.
+pub(crate) fn camel(name: &str) -> String {
+    let capital = |word: &str| {
+        let mut letters = word.chars();
+        letters.next().map(|first| first.to_ascii_uppercase()).into_iter().chain(letters).collect()
+    };
+    name.split(['-', '_', '.']).map(capital).collect::<Vec<String>>().concat()
+}
+
+/// `order-items` as `order_items`.
+pub(crate) fn snake(name: &str) -> String {
+    name.replace(['-', '.'], "_")
+}

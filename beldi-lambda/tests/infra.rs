@@ -1,0 +1,118 @@
+//! The templates that `beldi-infra` prints, as they are reviewed; `tests/cloud/lint-templates` has
+//! them checked by others.
+
+use std::process::Command;
+
+use serde_json::Value;
+
+const SHOP: [&str; 12] = [
+    "--service",
+    "shop",
+    "--function",
+    "order-items=take_order",
+    "--function",
+    "stock",
+    "--peer",
+    "payments=arn:aws:lambda:eu-central-1:210987654321:function:pay",
+    "--queue",
+    "orders.fifo",
+    "--queue",
+    "returns=stock",
+];
+
+fn printed(arguments: &[&str]) -> String {
+    let output = Command::new(env!("CARGO_BIN_EXE_beldi-infra")).args(arguments).output().unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    String::from_utf8(output.stdout).unwrap()
+}
+
+fn shop(form: &str) -> String {
+    printed(&[&[form], &SHOP[..]].concat())
+}
+
+#[test]
+fn sam() {
+    insta::assert_snapshot!("sam", shop("sam"));
+}
+
+#[test]
+fn terraform() {
+    insta::assert_snapshot!("terraform", shop("terraform"));
+}
+
+#[test]
+fn policy() {
+    insta::assert_snapshot!("policy", shop("policy"));
+}
+
+#[test]
+fn a_small_service_needs_no_more() {
+    insta::assert_snapshot!("small", printed(&["sam", "--service", "site", "--function", "visit"]));
+}
+
+fn statements(policy: &Value) -> impl Iterator<Item = &Value> {
+    policy["Statement"].as_array().unwrap().iter()
+}
+
+/// Wildcards only where AWS knows nothing narrower, and never in an action.
+#[test]
+fn policies_are_narrow() {
+    let policies: Value = serde_json::from_str(&shop("policy")).unwrap();
+    for (function, policy) in policies.as_object().unwrap() {
+        for statement in statements(policy) {
+            let sid = statement["Sid"].as_str().unwrap();
+            for action in statement["Action"].as_array().unwrap() {
+                assert!(!action.as_str().unwrap().contains('*'), "{function}: {statement}");
+            }
+            for resource in statement["Resource"].as_array().unwrap() {
+                let resource = resource.as_str().unwrap();
+                let may_have = match sid {
+                    "Traces" => resource == "*",
+                    "Logs" => resource.ends_with(&format!("/{function}:log-stream:*")),
+                    _ => !resource.contains('*'),
+                };
+                assert!(may_have, "{function}: {statement}");
+            }
+        }
+    }
+}
+
+/// A function reaches its own table, itself, the named peers and its own queues.
+#[test]
+fn policies_name_what_belongs_to_the_function() {
+    let policies: Value = serde_json::from_str(&shop("policy")).unwrap();
+    let may = |function: &str, sid: &str| -> Vec<String> {
+        let found = statements(&policies[function]).find(|statement| statement["Sid"] == sid);
+        found.map_or_else(Vec::new, |found| {
+            serde_json::from_value(found["Resource"].clone()).unwrap()
+        })
+    };
+    let here = |service: &str, resource: &str| {
+        format!("arn:aws:{service}:eu-central-1:123456789012:{resource}")
+    };
+    let pay = "arn:aws:lambda:eu-central-1:210987654321:function:pay".to_owned();
+    assert_eq!(may("stock", "State"), [here("dynamodb", "table/shop")]);
+    assert_eq!(may("stock", "DueIndex"), [here("dynamodb", "table/shop/index/due")]);
+    assert_eq!(may("stock", "Calls"), [here("lambda", "function:stock"), pay]);
+    assert_eq!(may("stock", "Queues"), [here("sqs", "returns")]);
+    assert_eq!(may("order-items", "Queues"), [here("sqs", "orders.fifo")]);
+}
+
+#[test]
+fn mistakes_are_told() {
+    for (arguments, told) in [
+        (vec!["sam", "--service", "a b", "--function", "f"], "letters, digits"),
+        (vec!["sam", "--service", "s", "--function", "f*"], "letters, digits"),
+        (vec!["sam", "--service", "s"], "--function"),
+        (vec!["sam", "--service", "s", "--function", "f", "--queue", "q=g"], "`g`"),
+        (
+            vec!["policy", "--service", "s", "--function", "f", "--peer", "p=arn:aws:lambda:*"],
+            "letters",
+        ),
+    ] {
+        let output =
+            Command::new(env!("CARGO_BIN_EXE_beldi-infra")).args(&arguments).output().unwrap();
+        let errors = String::from_utf8(output.stderr).unwrap();
+        assert!(!output.status.success() && errors.contains(told), "{arguments:?}: {errors}");
+    }
+}
