@@ -101,14 +101,17 @@ impl Host {
         let event = classify(payload)?;
         let invocation = self.open.invocation(deadline(context));
         let handling = Handling { invocation: &invocation, routes: &self.routes };
-        let handled = match event {
-            Event::Internal(internal) => handling.internal(internal).await,
-            Event::Http(event) => Ok(handling.http(*event).await),
-            Event::Records(batch) => handling.records(&batch).await,
-            Event::Plain => handling.plain(payload, &context.request_id).await,
+        let handled = async {
+            match event {
+                Event::Internal(internal) => handling.internal(internal).await,
+                Event::Http(event) => Ok(handling.http(*event).await),
+                Event::Records(batch) => handling.records(&batch).await,
+                Event::Plain => handling.plain(payload, &context.request_id).await,
+            }
         };
+        let handled = invocation.in_time(handled).await;
         invocation.end().await;
-        handled
+        handled.unwrap_or_else(|| Err(Failure::out_of_time()))
     }
 }
 
@@ -193,6 +196,10 @@ impl Handling<'_> {
             json!({ "batchItemFailures": failed })
         };
         match batch.kind {
+            // A failure is seen by alarms, and by mappings that do not ask for single records.
+            Kind::Sqs if failed.len() == batch.records.len() => {
+                failure.map_or(Ok(shown(&failed)), Err)
+            }
             Kind::Sqs | Kind::Invocation => Ok(shown(&failed)),
             // The first one, from which the stream is read again.
             Kind::Kinesis | Kind::DynamoDb => Ok(shown(failed.get(..1).unwrap_or_default())),

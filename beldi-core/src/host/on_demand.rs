@@ -11,7 +11,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
-use futures_util::future::{BoxFuture, join, join_all, select};
+use futures_util::future::{BoxFuture, Either, join, join_all, select};
 use tokio::sync::mpsc::UnboundedReceiver;
 use tracing::{debug, error};
 
@@ -358,6 +358,16 @@ impl Invocation {
         request: axum::http::Request<axum::body::Bytes>,
     ) -> axum::http::Response<axum::body::Bytes> {
         super::http::answer(&self.service, request).await
+    }
+
+    /// Does some work as long as there is time for it and for [`end`](Invocation::end) after it.
+    pub async fn in_time<T>(&self, work: impl Future<Output = T>) -> Option<T> {
+        let Some(left) = self.service.time_left() else { return Some(work.await) };
+        let over = self.service.outside.sleep(left.saturating_sub(LAST_STEP));
+        match select(std::pin::pin!(work), over).await {
+            Either::Left((done, _)) => Some(done),
+            Either::Right(_) => None,
+        }
     }
 
     /// Waits for everything the invocation has begun, as long as there is time, cuts the rest, and has
