@@ -194,10 +194,15 @@ async fn a_deduplication_id_names_the_request() {
 #[tokio::test]
 async fn a_record_nobody_takes_is_reported() {
     let host = Function::new(app()).open(beldi::store::MemoryStore::new()).unwrap();
-    assert_eq!(failed(&invoke(&host, &event("sqs")).await.unwrap()), ID);
-    let failure = invoke(&host, &event("eventbridge")).await.unwrap_err();
-    assert_eq!(failure.kind().error_type(), "Beldi.Misconfigured");
-    assert!(failure.to_string().contains("BELDI_SSF"), "{failure}");
+    // All of a batch: that is a failure, which is seen.
+    for event in [event("sqs"), event("eventbridge")] {
+        let failure = invoke(&host, &event).await.unwrap_err();
+        assert_eq!(failure.kind().error_type(), "Beldi.Misconfigured");
+        assert!(failure.to_string().contains("BELDI_SSF"), "{failure}");
+    }
+    let event = event("kinesis");
+    let first = event["Records"][0]["kinesis"]["sequenceNumber"].as_str().unwrap();
+    assert_eq!(failed(&invoke(&host, &event).await.unwrap()), [first]);
 }
 
 #[tokio::test]
