@@ -179,7 +179,7 @@ fn what_takes_longer_than_any_invocation_is_parked() {
         let service = app().ssf(idle).limits(limits).on_demand(store).unwrap();
         let mut progress = Progress::Done;
         for _ in 0..6 {
-            let invocation = service.invocation(within(Duration::from_millis(400)));
+            let invocation = service.invocation(within(Duration::from_secs(1)));
             let key = invocation.register("idle", Some("k".into()), b"null").await;
             progress = match key {
                 Ok(key) => invocation.follow(&key).await.unwrap(),
@@ -191,7 +191,7 @@ fn what_takes_longer_than_any_invocation_is_parked() {
                 break;
             }
             tokio::time::sleep(Duration::from_millis(200)).await;
-            let tick = service.invocation(within(Duration::from_millis(400)));
+            let tick = service.invocation(within(Duration::from_secs(1)));
             tick.collect().await.unwrap();
             tick.end().await;
         }

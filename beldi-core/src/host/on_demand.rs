@@ -176,7 +176,7 @@ impl OnDemand {
         let Some(deadline) = deadline else { return limit };
         let left = deadline.saturating_sub(self.service.outside.now());
         let longest = self.shared.longest.fetch_max(left, Ordering::Relaxed).max(left);
-        limit.min(Duration::from_millis(longest))
+        limit.min(Duration::from_millis(longest).saturating_sub(LAST_STEP * 2))
     }
 
     /// The name of the service.

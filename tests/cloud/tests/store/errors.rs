@@ -64,7 +64,7 @@ fn what_does_not_pass_is_asked_once_and_says_what_to_do() {
         ("AccessDeniedException", "not you", &["UpdateItem on table `travel`", "not you", "allow"]),
         ("ExpiredTokenException", "old", &["old", "credentials"]),
         ("ValidationException", "bad", &["rejects UpdateItem on table `travel`", "bad"]),
-        ("SomethingNew", "odd", &["SomethingNew", "odd"]),
+        ("SerializationException", "odd", &["SerializationException", "odd"]),
     ];
     for (code, message, words) in table {
         let canned = Canned::failure(code, message);
