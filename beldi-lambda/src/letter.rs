@@ -64,9 +64,13 @@ enum Content {
 
 /// Reads a payload that has the reserved key.
 pub(crate) fn read(payload: &str) -> Result<Internal, Failure> {
+    // Not the error of serde, which shows what it did not expect.
     let envelope: Envelope = serde_json::from_str(payload).map_err(|error| {
         let text = format!(
-            "a payload with the key `{RESERVED}` is an internal one, and this is none that is known: {error}"
+            "a payload with the key `{RESERVED}` is an internal one, and this is none that is known \
+             (line {}, column {})",
+            error.line(),
+            error.column()
         );
         Failure::new(FailureKind::Refused, text)
     })?;
