@@ -1,0 +1,6 @@
+//! The bank as a function.
+
+#[tokio::main]
+async fn main() -> Result<(), beldi_lambda::Error> {
+    beldi_lambda::run(cloud::services::bank::app().limits(cloud::services::limits())).await
+}

@@ -1,0 +1,6 @@
+//! The travel agency as a function.
+
+#[tokio::main]
+async fn main() -> Result<(), beldi_lambda::Error> {
+    beldi_lambda::run(cloud::services::agency::app().limits(cloud::services::limits())).await
+}

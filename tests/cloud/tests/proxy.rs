@@ -1,0 +1,39 @@
+//! What the proxy counts and delays, in front of a server that answers as ever.
+
+use std::time::Duration;
+
+use aws_sdk_dynamodb::Client;
+use beldi::store::{Condition, DueQuery, DynamoStore, Key, Store, Update};
+use cloud::dynoxide::{Dynoxide, config};
+use cloud::proxy::{Kind, Proxy};
+use tokio::time::Instant;
+
+#[tokio::test]
+async fn counts_by_operation_and_takes_its_time() {
+    let server = Dynoxide::in_memory(0);
+    let proxy = Proxy::start(0, server.url()).await.unwrap();
+    let client = Client::from_conf(config(&proxy.endpoint()).build());
+    let store = DynamoStore::new(client, "rows");
+    store.create_table().await.unwrap();
+    let (key, update) =
+        (Key::new("guests", "ann"), Update::when(Condition::always()).set("room", 4));
+    store.update(&key, &update).await.unwrap();
+    let row = store.get(&key).await.unwrap();
+    assert!(row.is_some(), "the answer got lost on its way");
+    let due = DueQuery { shard: "none".into(), up_to: 1, limit: 1, after: None };
+    store.due(&due).await.unwrap();
+    let counts = proxy.counts();
+    let count = |operation: &str, of_index| {
+        let kind = Kind { table: "rows".into(), operation: operation.into(), of_index };
+        counts.get(&kind).copied().unwrap_or_default()
+    };
+    assert_eq!((count("UpdateItem", false), count("GetItem", false)), (1, 1));
+    assert_eq!((count("Query", true), count("Query", false)), (1, 0));
+    assert_eq!(proxy.requests(|kind| kind.operation == "GetItem" && kind.table == "other"), 0);
+    assert!(!proxy.is_busy());
+
+    proxy.delay(Duration::from_millis(60));
+    let began = Instant::now();
+    store.get(&key).await.unwrap();
+    assert!(began.elapsed() >= Duration::from_millis(60));
+}
