@@ -14,6 +14,10 @@ pub mod errors {}
 #[doc = include_str!("docs/storage.md")]
 pub mod storage {}
 
+#[cfg(feature = "dynamodb")]
+#[doc = include_str!("docs/dynamodb.md")]
+pub mod dynamodb {}
+
 #[cfg(feature = "embedded")]
 #[doc = include_str!("docs/http.md")]
 pub mod http {}

@@ -65,7 +65,9 @@
 //! | feature | brings |
 //! |---|---|
 //! | `embedded` (default) | `App::serve`: the store in one file, the service over HTTP |
+//! | `dynamodb` | `store::DynamoStore`: the store in a table of DynamoDB |
 //! | `testing` | the module `testing`: your app in memory, with everything going wrong that can |
+//! | `testing-dynamodb` | the module `testing::dynamodb`: the same worlds over a DynamoDB, and a bad way to it |
 
 #![cfg_attr(docsrs, feature(doc_cfg))]
 

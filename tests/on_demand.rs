@@ -1,13 +1,14 @@
 //! A service that runs only while it is invoked: nothing outlives an invocation, and none begins what it
 //! cannot end.
 
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use beldi::on_demand::{OnDemand, Progress, Starter, Unreachable};
 use beldi::store::{MemoryStore, Store};
 use beldi::testing::{FaultyStore, in_virtual_time};
-use beldi::{App, Error, Limits, Outside, RealOutside, Table};
+use beldi::{App, Error, InstanceState, Limits, Outside, RealOutside, Table};
 use futures_util::future::{BoxFuture, join_all};
 
 const COUNTS: Table<str, u32> = Table::new("counts");
@@ -178,7 +179,7 @@ fn what_takes_longer_than_any_invocation_is_parked() {
         let service = app().ssf(idle).limits(limits).on_demand(store).unwrap();
         let mut progress = Progress::Done;
         for _ in 0..6 {
-            let invocation = service.invocation(within(Duration::from_millis(400)));
+            let invocation = service.invocation(within(Duration::from_secs(1)));
             let key = invocation.register("idle", Some("k".into()), b"null").await;
             progress = match key {
                 Ok(key) => invocation.follow(&key).await.unwrap(),
@@ -190,7 +191,7 @@ fn what_takes_longer_than_any_invocation_is_parked() {
                 break;
             }
             tokio::time::sleep(Duration::from_millis(200)).await;
-            let tick = service.invocation(within(Duration::from_millis(400)));
+            let tick = service.invocation(within(Duration::from_secs(1)));
             tick.collect().await.unwrap();
             tick.end().await;
         }
@@ -223,6 +224,32 @@ fn concurrent_isolation() {
         let wanted: Vec<_> = (0..8).flat_map(|n| (1..=8).map(move |count| (n, count))).collect();
         assert_eq!(answers, wanted);
     });
+}
+
+/// What is parked can be looked at and resumed, by whoever may invoke the process.
+#[test]
+fn parked_and_resumed() {
+    in_virtual_time(async {
+        let backoff = Duration::from_millis(1);
+        let limits = Limits { attempts: 1, backoff, ..Limits::default() };
+        let service = app().ssf(panic_once).limits(limits).on_demand(MemoryStore::new()).unwrap();
+        let invocation = service.invocation(None);
+        invocation.register("panic_once", Some("k".into()), b"null").await.unwrap();
+        assert!(matches!(invocation.follow("k").await.unwrap(), Progress::Parked(_)));
+        assert_eq!(invocation.instance("k").await.unwrap().state, InstanceState::Parked);
+        invocation.resume("k").await.unwrap();
+        assert_eq!(invocation.follow("k").await.unwrap(), Progress::Done);
+        assert!(matches!(invocation.resume("k").await, Err(Error::NotParked { .. })));
+    });
+}
+
+static RUNS: AtomicU32 = AtomicU32::new(0);
+
+#[beldi::ssf]
+async fn panic_once() {
+    COUNTS.put("panics", &1).await;
+    let runs = || RUNS.fetch_add(1, Ordering::Relaxed);
+    assert!(runs() > 0, "the first one");
 }
 
 /// An invocation that is dropped, as when the process is killed, leaves work for the next.

@@ -92,6 +92,13 @@ impl Failure {
         Self::new(FailureKind::Misconfigured, message)
     }
 
+    /// What was begun goes on elsewhere.
+    pub(crate) fn out_of_time() -> Self {
+        let text =
+            "the invocation's time is over; what it has begun goes on, ask again with the same key";
+        Self::new(FailureKind::Unfinished, text)
+    }
+
     /// What kind of failure it is.
     pub fn kind(&self) -> FailureKind {
         self.kind

@@ -5,13 +5,13 @@
 
 use std::fmt;
 
-use beldi::{Outside as _, RealOutside};
+use beldi::{InstanceStatus, Outside as _, RealOutside};
 use lambda_runtime::Context;
 use metrics::counter;
 use serde::Deserialize;
 use serde_json::value::RawValue;
 use serde_json::{Value, json};
-use tracing::{Instrument as _, Span, debug, field, info, info_span};
+use tracing::{Instrument as _, Span, field, info, info_span};
 
 use crate::event::{Batch, Event, HttpEvent, classify};
 use crate::failure::{Failure, FailureKind};
@@ -101,16 +101,17 @@ impl Host {
         let event = classify(payload)?;
         let invocation = self.open.invocation(deadline(context));
         let handling = Handling { invocation: &invocation, routes: &self.routes };
-        let handled = match event {
-            Event::Internal(Internal::Letter(letter)) => handling.letter(&letter).await,
-            Event::Internal(Internal::Follow(key)) => handling.follow(&key).await,
-            Event::Internal(Internal::Tick(tick)) => handling.tick(tick).await,
-            Event::Http(event) => Ok(handling.http(event).await),
-            Event::Records(batch) => handling.records(&batch).await,
-            Event::Plain => handling.plain(payload, &context.request_id).await,
+        let handled = async {
+            match event {
+                Event::Internal(internal) => handling.internal(internal).await,
+                Event::Http(event) => Ok(handling.http(*event).await),
+                Event::Records(batch) => handling.records(&batch).await,
+                Event::Plain => handling.plain(payload, &context.request_id).await,
+            }
         };
+        let handled = invocation.in_time(handled).await;
         invocation.end().await;
-        handled
+        handled.unwrap_or_else(|| Err(Failure::out_of_time()))
     }
 }
 
@@ -125,21 +126,40 @@ struct Handling<'h> {
 }
 
 impl Handling<'_> {
-    async fn letter(&self, letter: &[u8]) -> Result<Value, Failure> {
-        Span::current().record("event", "letter");
-        Ok(letter::write(&self.invocation.receive(letter).await?))
-    }
-
-    /// What does not come to its end goes on without us: no reason to be invoked again.
-    async fn follow(&self, key: &str) -> Result<Value, Failure> {
-        Span::current().record("event", "follow").record("key", key);
-        let progress = self.invocation.follow(key).await?;
-        debug!(?progress, "followed");
-        Ok(Value::Null)
+    async fn internal(&self, internal: Internal) -> Result<Value, Failure> {
+        let span = Span::current();
+        let about = |event: &str, key: &str| {
+            span.record("event", event).record("key", key);
+        };
+        match internal {
+            Internal::Letter(letter) => {
+                span.record("event", "letter");
+                Ok(letter::write(&self.invocation.receive(&letter).await?))
+            }
+            Internal::Tick(tick) => {
+                span.record("event", "tick");
+                self.tick(tick).await
+            }
+            Internal::Follow(key) => {
+                about("follow", &key);
+                // What does not come to its end goes on without us: no reason to be invoked again.
+                self.invocation.follow(&key).await?;
+                Ok(Value::Null)
+            }
+            Internal::Instance(key) => {
+                about("instance", &key);
+                Ok(shown(&self.invocation.instance(&key).await?))
+            }
+            Internal::Resume(key) => {
+                about("resume", &key);
+                self.invocation.resume(&key).await?;
+                self.invocation.follow(&key).await?;
+                Ok(shown(&self.invocation.instance(&key).await?))
+            }
+        }
     }
 
     async fn tick(&self, tick: Tick) -> Result<Value, Failure> {
-        Span::current().record("event", "tick");
         match tick {
             Tick::Intents => {
                 let round = self.invocation.collect().await?;
@@ -151,12 +171,9 @@ impl Handling<'_> {
             }
             Tick::Garbage => {
                 let round = self.invocation.collect_garbage().await?;
-                info!(
-                    removed = round.removed(),
-                    is_complete = round.is_complete,
-                    "the garbage collector's round"
-                );
-                Ok(json!({ "removed": round.removed(), "complete": round.is_complete }))
+                let (removed, complete) = (round.removed(), round.is_complete);
+                info!(removed, complete, "the garbage collector's round");
+                Ok(json!({ "removed": removed, "complete": complete }))
             }
         }
     }
@@ -179,6 +196,10 @@ impl Handling<'_> {
             json!({ "batchItemFailures": failed })
         };
         match batch.kind {
+            // A failure is seen by alarms, and by mappings that do not ask for single records.
+            Kind::Sqs if failed.len() == batch.records.len() => {
+                failure.map_or(Ok(shown(&failed)), Err)
+            }
             Kind::Sqs | Kind::Invocation => Ok(shown(&failed)),
             // The first one, from which the stream is read again.
             Kind::Kinesis | Kind::DynamoDb => Ok(shown(failed.get(..1).unwrap_or_default())),
@@ -239,6 +260,14 @@ fn bad_request(why: String) -> Failure {
 fn rejected(ssf: &str, detail: &Value) -> Value {
     let message = format!("`{ssf}` returned an error, see `detail`");
     json!({ "error": { "code": "rejected", "message": message, "detail": detail } })
+}
+
+/// An instance, for those who look after it.
+fn shown(instance: &InstanceStatus) -> Value {
+    let InstanceStatus { key, ssf, state, attempts, step, reason, .. } = instance;
+    json!({
+        "key": key, "ssf": ssf, "state": state, "attempts": attempts, "step": step, "reason": reason,
+    })
 }
 
 impl fmt::Debug for Host {

@@ -68,11 +68,9 @@ impl Invoke {
         let text = format!("invoking `{}`: {}", self.function, DisplayErrorContext(&error));
         match error.as_service_error() {
             Some(
-                InvokeError::ResourceNotFoundException(_)
-                | InvokeError::RequestTooLargeException(_)
+                InvokeError::RequestTooLargeException(_)
                 | InvokeError::InvalidRequestContentException(_)
-                | InvokeError::InvalidParameterValueException(_)
-                | InvokeError::RecursiveInvocationException(_),
+                | InvokeError::InvalidParameterValueException(_),
             ) => Unreachable::Undeliverable(text),
             _ => Unreachable::NoAnswer(text),
         }

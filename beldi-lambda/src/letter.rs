@@ -4,11 +4,14 @@
 //! { "beldi": { "letter": "c2VhbGVk.." } }
 //! { "beldi": { "follow": "order-17" } }
 //! { "beldi": { "tick": "intents" } }
+//! { "beldi": { "instance": "order-17" } }
+//! { "beldi": { "resume": "order-17" } }
 //! ```
 //!
 //! Letters of other services are sealed: that somebody may invoke the function is not enough to be
-//! believed. What the function sends to itself and what a schedule sends is not, for all it does is what
-//! happens anyway, a little later. Bodies of HTTP requests, messages and records never get here: they
+//! believed. The rest is not: what the function sends to itself and what a schedule sends does what
+//! happens anyway, a little later; and who may invoke the function may look after its instances, though
+//! their results are not shown. Bodies of HTTP requests, messages and records never get here: they
 //! are inputs of SSFs, whatever they contain.
 
 use base64::Engine as _;
@@ -29,6 +32,10 @@ pub(crate) enum Internal {
     Follow(String),
     /// From a schedule.
     Tick(Tick),
+    /// From a person who asks how far an instance is.
+    Instance(String),
+    /// From a person who has mended what an instance was parked for.
+    Resume(String),
 }
 
 /// Which collector is to make a round.
@@ -51,19 +58,27 @@ enum Content {
     Letter(String),
     Follow(String),
     Tick(Tick),
+    Instance(String),
+    Resume(String),
 }
 
 /// Reads a payload that has the reserved key.
 pub(crate) fn read(payload: &str) -> Result<Internal, Failure> {
+    // Not the error of serde, which shows what it did not expect.
     let envelope: Envelope = serde_json::from_str(payload).map_err(|error| {
         let text = format!(
-            "a payload with the key `{RESERVED}` is an internal one, and this is none that is known: {error}"
+            "a payload with the key `{RESERVED}` is an internal one, and this is none that is known \
+             (line {}, column {})",
+            error.line(),
+            error.column()
         );
         Failure::new(FailureKind::Refused, text)
     })?;
     match envelope.beldi {
         Content::Tick(tick) => Ok(Internal::Tick(tick)),
         Content::Follow(key) => Ok(Internal::Follow(key)),
+        Content::Instance(key) => Ok(Internal::Instance(key)),
+        Content::Resume(key) => Ok(Internal::Resume(key)),
         Content::Letter(letter) => unarmoured(&letter).map(Internal::Letter),
     }
 }
@@ -92,7 +107,7 @@ pub(crate) fn read_answer(reply: &[u8]) -> Result<Vec<u8>, Failure> {
     let reply = std::str::from_utf8(reply).map_err(|error| unreadable(&error))?;
     match read(reply)? {
         Internal::Letter(answer) => Ok(answer),
-        Internal::Follow(_) | Internal::Tick(_) => Err(unreadable(&"it asks for something")),
+        _ => Err(unreadable(&"it asks for something")),
     }
 }
 

@@ -65,15 +65,13 @@ where
 /// The levels asked for, as far as they may be.
 fn capped(levels: &str) -> Targets {
     let asked: Targets = levels.to_lowercase().parse().unwrap_or_default();
-    let asked =
-        if asked == Targets::default() { asked.with_default(LevelFilter::INFO) } else { asked };
-    let default = asked.default_level().unwrap_or(LevelFilter::OFF);
+    let default = asked.default_level().unwrap_or(LevelFilter::INFO);
     let is_talkative = |target: &str| TALKATIVE.iter().any(|name| target.starts_with(name));
     let mut capped = Targets::new().with_default(default);
     for name in TALKATIVE {
         capped = capped.with_target(name, default.min(LevelFilter::INFO));
     }
-    for (target, level) in asked.iter() {
+    for (target, level) in &asked {
         let level = if is_talkative(target) { level.min(LevelFilter::INFO) } else { level };
         capped = capped.with_target(target, level);
     }

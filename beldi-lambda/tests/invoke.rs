@@ -30,11 +30,9 @@ impl HttpConnector for Lambda {
             return HttpConnectorFuture::ready(Err(ConnectorError::io("lost".into())));
         };
         let mut reply = HttpResponse::new(status.try_into().unwrap(), SdkBody::from(body));
-        match status {
-            200 if !error.is_empty() => {
-                drop(reply.headers_mut().insert("x-amz-function-error", error))
-            }
-            _ => drop(reply.headers_mut().insert("x-amzn-errortype", error)),
+        let header = if status == 200 { "x-amz-function-error" } else { "x-amzn-errortype" };
+        if !error.is_empty() {
+            reply.headers_mut().insert(header, error);
         }
         HttpConnectorFuture::ready(Ok(reply))
     }
@@ -98,6 +96,9 @@ async fn what_is_no_answer_says_nothing_about_what_happened() {
         Some((500, "", failure)),
         Some((429, "TooManyRequestsException", "{}".to_owned())),
         Some((403, "AccessDeniedException", "{}".to_owned())),
+        // An alias may be on its way; a chain of invocations ends, and a tick begins another.
+        Some((404, "ResourceNotFoundException", "{}".to_owned())),
+        Some((400, "RecursiveInvocationException", "{}".to_owned())),
         None,
     ] {
         let (lambda, invoke) = lambda(reply.clone());
@@ -110,11 +111,9 @@ async fn what_is_no_answer_says_nothing_about_what_happened() {
 
 #[tokio::test]
 async fn what_can_never_arrive_is_told_apart() {
-    for (status, error) in [
-        (404, "ResourceNotFoundException"),
-        (413, "RequestTooLargeException"),
-        (400, "RecursiveInvocationException"),
-    ] {
+    for (status, error) in
+        [(413, "RequestTooLargeException"), (400, "InvalidRequestContentException")]
+    {
         let (_, invoke) = lambda(Some((status, error, "{}".to_owned())));
         let unreachable = invoke.ask(b"letter".to_vec()).await.unwrap_err();
         assert!(matches!(unreachable, Unreachable::Undeliverable(_)), "{error}: {unreachable}");

@@ -61,6 +61,9 @@ async fn in_memory() {
         json!({ "wrong": secret }),
         json!(secret),
         json!({ "beldi": { "letter": secret } }),
+        json!({ "beldi": secret }),
+        json!({ "beldi": { secret: secret } }),
+        json!({ "id": "1", "source": "notes", "detail-type": "Note", "detail": secret }),
         message(json!(["key", secret])),
         message(json!(secret)),
         json!({

@@ -10,6 +10,7 @@
 //! Nothing here knows a user's type; values, names, keys and paths only.
 
 mod attempt;
+mod callbacks;
 mod federation;
 mod holdings;
 mod instance;

@@ -11,7 +11,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
-use futures_util::future::{BoxFuture, join, join_all, select};
+use futures_util::future::{BoxFuture, Either, join, join_all, select};
 use tokio::sync::mpsc::UnboundedReceiver;
 use tracing::{debug, error};
 
@@ -19,6 +19,7 @@ use super::call::{answer_apart, follow, register, request};
 use super::remote::{Remote, receive};
 pub use super::remote::{SharedKey, Transport, Unreachable};
 use super::runner;
+use super::status::{self, InstanceStatus};
 use crate::api::App;
 use crate::collector::garbage::{self, Collected};
 use crate::collector::intent::{Leases, find};
@@ -175,7 +176,7 @@ impl OnDemand {
         let Some(deadline) = deadline else { return limit };
         let left = deadline.saturating_sub(self.service.outside.now());
         let longest = self.shared.longest.fetch_max(left, Ordering::Relaxed).max(left);
-        limit.min(Duration::from_millis(longest))
+        limit.min(Duration::from_millis(longest).saturating_sub(LAST_STEP * 2))
     }
 
     /// The name of the service.
@@ -275,6 +276,25 @@ impl Invocation {
         }
     }
 
+    /// How far the instance with this request key is. See [`Host::instance`](crate::Host::instance).
+    ///
+    /// # Errors
+    ///
+    /// [`Error::UnknownInstance`], or the store's.
+    pub async fn instance(&self, key: &str) -> Result<InstanceStatus> {
+        status::read(&self.service, key).await
+    }
+
+    /// Gives a parked instance a fresh set of attempts, after what stopped it was mended. The next
+    /// [`follow`](Invocation::follow) or [`collect`](Invocation::collect) begins them.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::UnknownInstance`], [`Error::NotParked`], or the store's.
+    pub async fn resume(&self, key: &str) -> Result<()> {
+        status::resume(&self.service, key).await
+    }
+
     /// Answers a letter of another service.
     ///
     /// # Errors
@@ -329,13 +349,25 @@ impl Invocation {
         Ok(garbage::collect(&self.service).await?)
     }
 
-    /// Answers an HTTP request as [`Host::serve`](crate::Host::serve) does. Feature `http`.
+    /// Answers an HTTP request as [`Host::serve`](crate::Host::serve) does, but for the routes of
+    /// instances: who asks may be anybody. The keys that askers choose are apart from all others: they
+    /// begin with `http/`. Feature `http`.
     #[cfg(feature = "http")]
     pub async fn http(
         &self,
         request: axum::http::Request<axum::body::Bytes>,
     ) -> axum::http::Response<axum::body::Bytes> {
         super::http::answer(&self.service, request).await
+    }
+
+    /// Does some work as long as there is time for it and for [`end`](Invocation::end) after it.
+    pub async fn in_time<T>(&self, work: impl Future<Output = T>) -> Option<T> {
+        let Some(left) = self.service.time_left() else { return Some(work.await) };
+        let over = self.service.outside.sleep(left.saturating_sub(LAST_STEP));
+        match select(std::pin::pin!(work), over).await {
+            Either::Left((done, _)) => Some(done),
+            Either::Right(_) => None,
+        }
     }
 
     /// Waits for everything the invocation has begun, as long as there is time, cuts the rest, and has

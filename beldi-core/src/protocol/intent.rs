@@ -225,13 +225,16 @@ pub(crate) async fn fail(
 /// Takes the root out of the intent collector's hands until someone resumes it. It stays in its place
 /// in the due index, where it holds the horizon: no look at the index may miss it on its way.
 pub(crate) async fn park(store: &dyn Store, attempt: &Intent, reason: &Reason) -> Result<()> {
-    let request_key = &attempt.request_key;
     let update = Update::when(attempt.is_latest())
         .set(attr::STATE, PARKED)
         .set(attr::REASON, reason_value(reason));
-    if let Updated::Applied(_) = store.update(&layout::intent_row(request_key), &update).await? {
+    let updated = store.update(&layout::intent_row(&attempt.request_key), &update).await?;
+    // A refusal by what an update of ours has done, whose reply was lost, counts too.
+    if let Updated::Applied(row) | Updated::Refused(Some(row)) = updated
+        && row.text(attr::STATE) == Some(PARKED)
+    {
         counter!("beldi_parked_total").increment(1);
-        error!(instance = %request_key, code = %reason.code, "parked: mend what stopped it, then resume it");
+        error!(instance = %attempt.request_key, code = %reason.code, "parked: a person has to resume it");
     }
     Ok(())
 }

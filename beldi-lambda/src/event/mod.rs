@@ -35,7 +35,7 @@ pub(crate) const MAX_PAYLOAD: usize = 6 * 1024 * 1024;
 #[derive(Debug)]
 pub(crate) enum Event {
     Internal(Internal),
-    Http(HttpEvent),
+    Http(Box<HttpEvent>),
     Records(Batch),
     Plain,
 }
@@ -88,7 +88,7 @@ pub(crate) fn classify(payload: &str) -> Result<Event, Failure> {
         return Ok(Event::Records(Batch { kind, records }));
     }
     if let Some(front) = Front::of(&fields) {
-        return HttpEvent::read(payload, front).map(Event::Http);
+        return HttpEvent::read(payload, front).map(Box::new).map(Event::Http);
     }
     if ["id", "source", "detail-type", "detail"].iter().all(|name| fields.contains_key(*name)) {
         let records = vec![eventbridge::read(payload)?];

@@ -41,18 +41,38 @@ async fn what_an_ssf_rejects_is_no_failure() {
     }
 }
 
+/// Strangers may call SSFs, and neither look at instances nor resume them.
 #[tokio::test]
-async fn other_routes_are_the_local_hosts() {
+async fn other_routes() {
     let (host, _) = shop();
     invoke(&host, &event("function-url")).await.unwrap();
-    let mut event = event("function-url");
-    event["requestContext"]["http"]["method"] = "GET".into();
-    for (path, status) in
-        [("/", 200), ("/instances/order-17", 200), ("/instances/none", 404), ("/a b", 405)]
-    {
+    for (method, path, status) in [
+        ("GET", "/", 200),
+        ("GET", "/take_order", 405),
+        ("GET", "/a b", 405),
+        ("POST", "/none", 404),
+        ("GET", "/instances/order-17", 404),
+        ("GET", "/instances/http%2Forder-17", 404),
+        ("POST", "/instances/http%2Forder-17/resume", 404),
+    ] {
+        let mut event = event("function-url");
+        event["requestContext"]["http"]["method"] = method.into();
         event["rawPath"] = path.into();
-        assert_eq!(invoke(&host, &event).await.unwrap()["statusCode"], status, "{path}");
+        let reply = invoke(&host, &event).await.unwrap();
+        assert_eq!(reply["statusCode"], status, "{method} {path}: {reply}");
     }
+}
+
+/// A stranger who knows the key of a record cannot take its place.
+#[tokio::test]
+async fn keys_of_strangers_are_apart() {
+    let (host, _) = shop();
+    invoke(&host, &event("eventbridge")).await.unwrap();
+    let mut event = event("function-url");
+    event["headers"]["idempotency-key"] = "eventbridge/17793124-05d4-b198-2fde-7ededc63b103".into();
+    let reply = invoke(&host, &event).await.unwrap();
+    assert_eq!(reply["statusCode"], 200, "another instance: {reply}");
+    assert_eq!(orders_of(&host, "h-1").await, ["shelf"]);
 }
 
 #[tokio::test]

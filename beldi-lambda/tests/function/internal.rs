@@ -27,13 +27,41 @@ async fn a_registered_root_is_followed() {
     event["headers"]["prefer"] = "respond-async".into();
     assert_eq!(invoke(&host, &event).await.unwrap()["statusCode"], 202);
     assert!(orders_of(&host, "h-1").await.is_empty());
-    let follow = json!({ "beldi": { "follow": "order-17" } });
+    let follow = json!({ "beldi": { "follow": "http/order-17" } });
     for _ in 0..2 {
         assert_eq!(invoke(&host, &follow).await.unwrap(), Value::Null);
     }
     assert_eq!(orders_of(&host, "h-1").await, ["shelf"]);
     let unknown = invoke(&host, &json!({ "beldi": { "follow": "nobody" } })).await.unwrap_err();
     assert_eq!(unknown.kind(), FailureKind::BadRequest);
+}
+
+#[tokio::test]
+async fn instances_are_looked_after() {
+    let (host, _) = shop();
+    let order = json!({ "id": "i-1", "article": "poison" });
+    let order = json!({ "ssf": "take_order", "key": "order-18", "input": order });
+    invoke(&host, &order).await.unwrap_err();
+    let instance = json!({ "beldi": { "instance": "order-18" } });
+    let parked = invoke(&host, &instance).await.unwrap();
+    assert_eq!((&parked["state"], &parked["ssf"]), (&json!("parked"), &json!("take_order")));
+    assert!(parked["reason"]["message"].is_string(), "{parked}");
+
+    let resumed = invoke(&host, &json!({ "beldi": { "resume": "order-18" } })).await.unwrap();
+    assert_eq!(resumed["state"], "parked", "nothing was mended: {resumed}");
+    assert!(resumed["attempts"].as_u64() > parked["attempts"].as_u64());
+
+    let fine = json!({ "ssf": "echo", "key": "echo-1", "input": "a secret" });
+    invoke(&host, &fine).await.unwrap();
+    let done = invoke(&host, &json!({ "beldi": { "instance": "echo-1" } })).await.unwrap();
+    assert_eq!(done["state"], "done");
+    assert!(!done.to_string().contains("a secret"), "{done}");
+    for what in ["instance", "resume"] {
+        let failure = invoke(&host, &json!({ "beldi": { what: "nobody" } })).await.unwrap_err();
+        assert_eq!(failure.kind(), FailureKind::BadRequest);
+    }
+    let failure = invoke(&host, &json!({ "beldi": { "resume": "echo-1" } })).await.unwrap_err();
+    assert_eq!(failure.kind(), FailureKind::BadRequest, "it is not parked");
 }
 
 /// What the shop knows of a bank.

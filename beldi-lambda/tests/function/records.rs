@@ -1,5 +1,7 @@
 //! Records of every source: once, whatever is delivered again, and reported when they are not taken.
 
+use std::time::Duration;
+
 use beldi::testing::{Fault, RequestKind};
 use beldi_lambda::{Function, Source};
 use serde_json::{Value, json};
@@ -51,6 +53,21 @@ async fn dup_of_a_bus() {
         assert_eq!(invoke(&host, &event("eventbridge")).await.unwrap(), Value::Null);
     }
     assert_eq!(orders_of(&host, "e-1").await, ["desk"]);
+}
+
+/// Of what was finished and collected, a tombstone is left to answer.
+#[tokio::test]
+async fn dup_after_gc() {
+    for name in ["sqs", "sqs-fifo", "kinesis", "dynamodb", "eventbridge"] {
+        let (host, _) = shop();
+        let first = invoke(&host, &event(name)).await.unwrap();
+        tokio::time::sleep(Duration::from_millis(50)).await;
+        let swept = invoke(&host, &json!({ "beldi": { "tick": "garbage" } })).await.unwrap();
+        assert!(swept["removed"].as_u64() > Some(0), "{swept}");
+        let before = [orders_of(&host, "ann").await, orders_of(&host, "o-1").await];
+        assert_eq!(invoke(&host, &event(name)).await.unwrap(), first, "{name}");
+        assert_eq!([orders_of(&host, "ann").await, orders_of(&host, "o-1").await], before);
+    }
 }
 
 #[tokio::test]
@@ -132,7 +149,7 @@ async fn what_is_registered_is_acknowledged() {
     store.script(|_| Fault::None);
     assert!(orders_of(&host, "o-1").await.is_empty());
 
-    tokio::time::sleep(std::time::Duration::from_millis(200)).await;
+    tokio::time::sleep(Duration::from_millis(200)).await;
     collect(&host).await;
     assert_eq!(orders_of(&host, "o-1").await, ["lamp"]);
     assert_eq!(orders_of(&host, "o-2").await, ["chair"]);
@@ -177,10 +194,15 @@ async fn a_deduplication_id_names_the_request() {
 #[tokio::test]
 async fn a_record_nobody_takes_is_reported() {
     let host = Function::new(app()).open(beldi::store::MemoryStore::new()).unwrap();
-    assert_eq!(failed(&invoke(&host, &event("sqs")).await.unwrap()), ID);
-    let failure = invoke(&host, &event("eventbridge")).await.unwrap_err();
-    assert_eq!(failure.kind().error_type(), "Beldi.Misconfigured");
-    assert!(failure.to_string().contains("BELDI_SSF"), "{failure}");
+    // All of a batch: that is a failure, which is seen.
+    for event in [event("sqs"), event("eventbridge")] {
+        let failure = invoke(&host, &event).await.unwrap_err();
+        assert_eq!(failure.kind().error_type(), "Beldi.Misconfigured");
+        assert!(failure.to_string().contains("BELDI_SSF"), "{failure}");
+    }
+    let event = event("kinesis");
+    let first = event["Records"][0]["kinesis"]["sequenceNumber"].as_str().unwrap();
+    assert_eq!(failed(&invoke(&host, &event).await.unwrap()), [first]);
 }
 
 #[tokio::test]

@@ -81,7 +81,9 @@ pub(crate) async fn ordered(id: String) -> Vec<String> {
 }
 
 pub(crate) fn app() -> App {
-    let limits = Limits { attempts: 2, backoff: Duration::from_millis(5), ..Limits::default() };
+    // What is finished is garbage at once.
+    let (attempts, backoff, lag) = (2, Duration::from_millis(5), Duration::ZERO);
+    let limits = Limits { attempts, backoff, lag, ..Limits::default() };
     App::new("shop").limits(limits).ssf(take_order).ssf(echo).ssf(follow).ssf(keep).ssf(ordered)
 }
 

@@ -56,8 +56,6 @@ pub enum Unreachable {
     Undeliverable(String),
 }
 
-/// How long an answer may take for which nobody's code is run.
-const ANSWER_TIME: Duration = Duration::from_secs(10);
 /// How many answers are waited for before a question is given up.
 const TRIES: u32 = 3;
 
@@ -119,11 +117,13 @@ impl Remote {
     ) -> Result<T, StoreError> {
         let unavailable = |why: String| StoreError::Unavailable(why);
         let own = self.own()?;
+        // Nobody's code is run for it, so it takes as long as a few store requests.
+        let time = own.limits.request_time * own.limits.request_tries.max(1);
         let answered = pin!(self.ask(&question));
-        let given = match select(answered, own.outside.sleep(ANSWER_TIME)).await {
+        let given = match select(answered, own.outside.sleep(time)).await {
             Either::Left((given, _)) => given.map_err(|no| unavailable(no.to_string()))?,
             Either::Right(_) => {
-                let why = format!("service `{}`: no answer within {ANSWER_TIME:?}", self.other);
+                let why = format!("service `{}`: no answer within {time:?}", self.other);
                 return Err(unavailable(why));
             }
         };

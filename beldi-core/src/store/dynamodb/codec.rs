@@ -72,15 +72,18 @@ fn fraction(float: f64) -> Result<String, String> {
 ///
 /// [`StoreError::Corrupt`] if beldi cannot have written the item.
 pub(super) fn decode(mut item: Item) -> Result<(Key, Row)> {
-    let corrupt = |what: String| Err(StoreError::Corrupt(what));
-    let Some(key) = schema::take_key(&mut item) else {
-        return corrupt("an item without its key".to_owned());
-    };
+    let keyless = || StoreError::Corrupt("an item without its key".to_owned());
+    let key = schema::take_key(&mut item).ok_or_else(keyless)?;
+    let row = attributes(&key, item)?;
+    Ok((key, row))
+}
+
+/// The row at a key, of what is in the item beside the key.
+pub(super) fn attributes(key: &Key, item: Item) -> Result<Row> {
     let attribute = |(name, value)| Ok((original(name), native(value)?));
-    match item.into_iter().map(attribute).collect::<Result<_, String>>() {
-        Ok(attributes) => Ok((key, Row(attributes))),
-        Err(what) => corrupt(format!("row {key} has {what}")),
-    }
+    let attributes = item.into_iter().map(attribute).collect::<Result<_, String>>();
+    let corrupt = |what| StoreError::Corrupt(format!("row {key} has {what}"));
+    attributes.map(Row).map_err(corrupt)
 }
 
 fn native(value: AttributeValue) -> Result<Value, String> {

@@ -1,7 +1,8 @@
 //! What a failed request means: whether it may be sent again, and if not, what is to be done.
 //!
 //! One function decides, [`classify`]. A request without an answer may have been applied, which every
-//! request of beldi survives; so what is not known to be final is sent again.
+//! request of beldi survives; so what is not known to be final is sent again. That goes for what a proxy
+//! says, too: an instance that was parked for it would wait for a person.
 
 use std::error::Error;
 use std::fmt;
@@ -110,7 +111,7 @@ pub(super) fn classify(answer: Answer, asked: Asked<'_>) -> Failure {
     let Some(code) = code else {
         return match status {
             _ if !sent && is_about_credentials(&text) => Failure::Final(denied(text)),
-            Some(status @ 400..=499) if status != 408 && status != 429 => {
+            Some(status @ (400 | 413)) => {
                 Failure::Final(rejected(asked, format!("HTTP status {status}: {text}")))
             }
             _ => Failure::Again(text),
@@ -122,8 +123,9 @@ pub(super) fn classify(answer: Answer, asked: Asked<'_>) -> Failure {
         code if DENIED.contains(&code) => Failure::Final(denied(why)),
         "ResourceNotFoundException" => Failure::Final(StoreError::NoTable { table }),
         "ValidationException" => Failure::Final(invalid(asked, &text)),
-        _ if status.is_some_and(|status| status >= 500) => Failure::Again(why),
-        _ => Failure::Final(rejected(asked, why)),
+        "SerializationException" => Failure::Final(rejected(asked, why)),
+        // Of a service that is newer than this, or of something on the way to it.
+        _ => Failure::Again(why),
     }
 }
 
@@ -180,6 +182,9 @@ mod tests {
             (Some(500), None, ""),
             (Some(503), None, ""),
             (Some(503), Some("NeverHeardOf"), ""),
+            (Some(400), Some("NeverHeardOf"), ""),
+            (Some(403), None, "a proxy's page"),
+            (Some(404), None, "a proxy's page"),
         ];
         for (status, code, text) in unknown {
             assert!(matches!(judge(status, code, text), Failure::Again(_)), "{status:?} {text}");
@@ -208,7 +213,7 @@ mod tests {
                 "it has no index `due`",
             ),
             (Some(413), None, "", "HTTP status 413"),
-            (Some(400), Some("NeverHeardOf"), "new", "NeverHeardOf: new"),
+            (Some(400), Some("SerializationException"), "bad", "SerializationException: bad"),
         ];
         for (status, code, text, words) in table {
             let Failure::Final(error) = judge(status, code, text) else {

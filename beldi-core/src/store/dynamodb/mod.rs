@@ -224,7 +224,7 @@ impl DynamoStore {
         &self,
         request: QueryFluentBuilder,
         mut start: Option<Item>,
-    ) -> Result<(Vec<(Key, Row)>, Option<Item>)> {
+    ) -> Result<(Vec<Item>, Option<Item>)> {
         loop {
             let send = async || {
                 let request = request.clone().table_name(&self.table);
@@ -234,8 +234,7 @@ impl DynamoStore {
             let items = output.items.unwrap_or_default();
             start = output.last_evaluated_key.filter(|key| !key.is_empty());
             if !items.is_empty() || start.is_none() {
-                let rows = items.into_iter().map(codec::decode).collect::<Result<_>>()?;
-                return Ok((rows, start));
+                return Ok((items, start));
             }
         }
     }
@@ -256,7 +255,8 @@ impl DynamoStore {
             .expression_attribute_values(":p", text(&query.partition))
             .scan_index_forward(!query.descending)
             .limit(limit(query.limit));
-        let (rows, next) = self.page(request, start).await?;
+        let (items, next) = self.page(request, start).await?;
+        let rows = items.into_iter().map(codec::decode).collect::<Result<_>>()?;
         let next = next.and_then(|mut next| schema::take_key(&mut next)).map(|key| key.sort);
         Ok(Page { rows, next })
     }
@@ -278,7 +278,8 @@ impl DynamoStore {
             .expression_attribute_values(":d", AttributeValue::S(query.shard.clone()))
             .expression_attribute_values(":o", AttributeValue::N(query.up_to.to_string()))
             .limit(limit(query.limit));
-        let (rows, next) = self.page(request, start).await?;
+        let (items, next) = self.page(request, start).await?;
+        let rows = items.into_iter().filter_map(hint).collect();
         let place = |mut next: Item| {
             let order = match next.get(DUE_ORDER) {
                 Some(AttributeValue::N(order)) => codec::order(order)?,
@@ -307,6 +308,18 @@ fn start_of(query: &Query) -> Option<Option<Item>> {
     // It lies on one side of the range, or is no key but the prefix itself, before all keys.
     let is_before = after.is_empty() || *after < query.prefix;
     (is_before != query.descending).then_some(None)
+}
+
+/// A row of the index, or what can be read of it: a damaged one must not hide the others.
+fn hint(mut item: Item) -> Option<(Key, Row)> {
+    let key = schema::take_key(&mut item)?;
+    let one = |(name, value)| codec::attributes(&key, Item::from([(name, value)]));
+    let (read, damage): (Vec<_>, Vec<_>) = item.into_iter().map(one).partition(Result::is_ok);
+    for damage in damage.into_iter().filter_map(Result::err) {
+        tracing::error!(%damage, "a row of the due index is damaged");
+    }
+    let row = read.into_iter().flatten().flat_map(|row| row.0).collect();
+    Some((key, Row(row)))
 }
 
 fn limit(limit: usize) -> i32 {

@@ -313,7 +313,7 @@ fn alarm(alarm: &Alarm<'_>) -> String {
     Type: AWS::CloudWatch::Alarm
     Properties:
       AlarmName: {name}
-      AlarmDescription: {says}
+      AlarmDescription: "{says}"
       Namespace: {namespace}
       MetricName: {metric}
       Dimensions:
