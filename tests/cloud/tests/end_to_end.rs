@@ -30,7 +30,7 @@ const KEYS: [&str; 17] = [
 fn nothing_is_lost_doubled_halved_or_left_while_processes_are_killed() {
     let programs = Path::new(env!("CARGO_BIN_EXE_travel-lambda")).parent().unwrap();
     let run = Command::new(env!("CARGO_BIN_EXE_e2e"))
-        .args(["--bookings", "120", "--seed", "11", "--kill", "0.15", "--json", "--programs"])
+        .args(["--bookings", "60", "--seed", "11", "--kill", "0.15", "--json", "--programs"])
         .arg(programs)
         .output()
         .unwrap();
@@ -41,9 +41,9 @@ fn nothing_is_lost_doubled_halved_or_left_while_processes_are_killed() {
     for key in KEYS {
         assert!(json[key].is_number(), "{key}");
     }
-    assert_eq!(json["answered"], 120);
+    assert_eq!(json["answered"], 60);
     assert_eq!(json["rooms_taken"], json["accepted"]);
     assert_eq!(json["conserved"], true);
-    assert!(json["accepted"].as_u64().unwrap() > 20, "hardly anything was bought");
+    assert!(json["accepted"].as_u64().unwrap() > 10, "hardly anything was bought");
     assert!(json["process_kills"].as_u64().unwrap() > 20, "hardly anything was killed");
 }
