@@ -80,7 +80,7 @@ fn attributes(rows: &MemoryStore) -> Vec<(Key, String, Value)> {
 
 #[test]
 fn every_attribute_may_be_damaged() {
-    let all = in_virtual_time(async { attributes(&*broken_off().await.1) });
+    let all = in_virtual_time(async { attributes(&broken_off().await.1) });
     let kinds: std::collections::BTreeSet<_> =
         all.iter().map(|(key, ..)| key.partition.split('/').next().unwrap().to_owned()).collect();
     assert!(all.len() > 40, "{all:?}");

@@ -38,7 +38,7 @@ fn shop() -> World {
     // Nobody waits for what does not end at once.
     let limits = Limits { call_time: Duration::from_millis(5), ..Limits::default() };
     let payments = App::new("payments").ssf(payments::charge).limits(limits.clone());
-    let shop = App::new("shop").ssf(order).ssf(order_at_once).limits(limits);
+    let shop = App::new("shop").ssf(order).ssf(order_at_once).ssf(order_many).limits(limits);
     World::new(shop).with(World::new(payments))
 }
 
@@ -162,4 +162,62 @@ fn replayed_letters_change_nothing() {
         let state = world.instance("order-17").await.unwrap().state;
         assert_eq!(state, InstanceState::Done);
     });
+}
+
+/// A service that does not answer parks nobody who calls it, however long that lasts.
+#[test]
+fn a_service_that_hangs_parks_nothing() {
+    in_virtual_time(async {
+        let world = shop();
+        world
+            .post()
+            .script(|_, to| if to == "payments" { PostFault::Hang } else { PostFault::None });
+        world.call(order(30)).key("order-17").await.unwrap_err();
+        let half_an_hour = Duration::from_secs(1800);
+        assert!(tokio::time::timeout(half_an_hour, world.settle()).await.is_err(), "it waits");
+        let instance = world.instance("order-17").await.unwrap();
+        assert_eq!(instance.state, InstanceState::Running);
+        assert!(instance.attempts > 10, "{instance:?}");
+        world.post().script(|_, _| PostFault::None);
+        world.settle().await.unwrap();
+        assert_eq!(sums(&world), (Some(30), Some(30)));
+    });
+}
+
+/// Nor does one whose store is away when it is called.
+#[test]
+fn a_callee_without_its_store_parks_nothing() {
+    in_virtual_time(async {
+        let world = shop();
+        world.store().script(|request| {
+            let is_theirs = ["root/~", "balances"].iter().any(|name| request.target.contains(name));
+            if is_theirs { Fault::Fail } else { Fault::None }
+        });
+        world.call(order(30)).key("order-17").await.unwrap_err();
+        let five_minutes = Duration::from_secs(300);
+        let _ = tokio::time::timeout(five_minutes, world.settle()).await;
+        let state = world.instance("order-17").await.unwrap().state;
+        assert_eq!(state, InstanceState::Running);
+        world.store().script(|_| Fault::None);
+        world.settle().await.unwrap();
+        assert_eq!(sums(&world), (Some(30), Some(30)));
+    });
+}
+
+/// Several results that are brought while an attempt runs are no failed attempts.
+#[test]
+fn many_callbacks_park_nothing() {
+    in_virtual_time(async {
+        let world = slow_shop();
+        world.call(order_many(12)).key("order-17").await.unwrap_err();
+        world.settle().await.unwrap();
+        let instance = world.instance("order-17").await.unwrap();
+        assert_eq!(instance.state, InstanceState::Done, "{instance:?}");
+        assert_eq!(sums(&world).0, Some(12));
+    });
+}
+
+#[beldi::ssf]
+async fn order_many(articles: u32) {
+    beldi::join_all((0..articles).map(|_| charge(1))).await;
 }

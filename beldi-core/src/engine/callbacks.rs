@@ -51,7 +51,7 @@ impl Service {
         match delivered {
             Delivered::Accepted => self.announce(callback.root.clone()),
             Delivered::Forged => {
-                warn!(service = %from, %callee, "refused a callback that no call of ours asked for")
+                warn!(service = %from, %callee, "refused a callback that no call of ours asked for");
             }
             Delivered::Already | Delivered::NotWaiting | Delivered::Expired => {}
         }

@@ -88,7 +88,7 @@ async fn an_update_may_take_4_kilobytes() {
         match ended {
             Ok(Updated::Applied(row)) => assert!(fits && row.0.len() == 400.min(update.set.len())),
             Err(StoreError::TooComplex { why, .. }) => {
-                assert!(!fits && why.contains("4096"), "{why}")
+                assert!(!fits && why.contains("4096"), "{why}");
             }
             ended => panic!("{attributes} attributes: {ended:?}"),
         }
