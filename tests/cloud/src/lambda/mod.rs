@@ -11,10 +11,10 @@
 //! | file | what is in it |
 //! |---|---|
 //! | [`function`] | a function: its program, environment, limits |
-//! | [`invoke`] | the Invoke API: what comes in, what is refused, what is repeated |
-//! | [`pool`] | the processes of each function: one for each invocation that runs |
-//! | [`worker`] | the life of one process |
-//! | [`runtime`] | the Runtime API, which a process asks for its next invocation |
+//! | `invoke` | the Invoke API: what comes in, what is refused, what is repeated |
+//! | `pool` | the processes of each function: one for each invocation that runs |
+//! | `worker` | the life of one process |
+//! | `runtime` | the Runtime API, which a process asks for its next invocation |
 //! | [`killer`] | which process dies, and when |
 //! | [`counts`] | what there is to count |
 //!

@@ -42,7 +42,7 @@ pub struct Purchase {
     pub booking: Booking,
 }
 
-/// Why nothing was bought. See [`buy`].
+/// Why nothing was bought. See [`buy()`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Declined {
     /// By the agency.
