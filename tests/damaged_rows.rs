@@ -39,10 +39,11 @@ async fn broken_off() -> (World, Arc<MemoryStore>) {
     let mut store = None;
     let limits = Limits { attempts: 3, request_tries: 1, ..Limits::default() };
     let app = App::new("travel").ssf(book).ssf(mail).limits(limits);
-    let world = World::new(app).row(ROOMS, "ritz", &3).over(|rows| {
+    let world = World::new(app).over(|rows| {
         store = Some(Arc::clone(&rows));
         rows
     });
+    let world = world.row(ROOMS, "ritz", &3);
     world.store().script(|request| {
         let is_last = request.kind == RequestKind::Update && request.target.contains("mails");
         let is_settling = request.target.contains("rooms/ritz") && request.kind == RequestKind::Get;
@@ -57,7 +58,7 @@ async fn broken_off() -> (World, Arc<MemoryStore>) {
 fn damaged(value: &Value) -> Vec<Value> {
     let mut damaged = vec![Value::Null, Value::Int(-1), Value::from(vec![0xff; 3])];
     if let Value::Bytes(bytes) = value {
-        damaged.extend((0..bytes.len()).step_by(16).map(|position| {
+        damaged.extend((0..bytes.len()).step_by(2).map(|position| {
             let mut bytes = bytes.clone();
             bytes[position] ^= 0x55;
             Value::Bytes(bytes)

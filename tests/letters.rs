@@ -94,13 +94,15 @@ fn lost_doubled_and_late_letters_charge_once() {
     }
 }
 
-/// A world whose callee halts in its first attempt, after it is registered, so that nobody waits for it.
-fn slow_shop() -> World {
+/// A world whose callees halt in their first attempts, after they are registered, so that nobody waits for
+/// them.
+fn slow_shop(callees: u32) -> World {
     let world = shop();
     let seen = AtomicU32::new(0);
     world.service("payments").store().script(move |request| {
         let is_charge = request.kind == RequestKind::Update && request.target.contains("balances");
-        match is_charge && seen.fetch_add(1, Ordering::Relaxed) < 4 {
+        // Each request is sent four times.
+        match is_charge && seen.fetch_add(1, Ordering::Relaxed) < 4 * callees {
             true => Fault::Fail,
             false => Fault::None,
         }
@@ -116,7 +118,7 @@ fn letters(world: &World, from: &str) -> usize {
 #[test]
 fn a_late_result_is_called_back() {
     in_virtual_time(async {
-        let world = slow_shop();
+        let world = slow_shop(1);
         let error = world.call(order(30)).key("order-17").await.unwrap_err();
         assert!(error.to_string().contains("order-17"), "{error}");
         let asked = letters(&world, "shop");
@@ -131,7 +133,7 @@ fn a_late_result_is_called_back() {
 #[test]
 fn a_lost_callback_is_asked_for() {
     in_virtual_time(async {
-        let world = slow_shop();
+        let world = slow_shop(1);
         world.post().script(|from, _| match from {
             "payments" => PostFault::Lose,
             _ => PostFault::None,
@@ -148,7 +150,7 @@ fn a_lost_callback_is_asked_for() {
 #[test]
 fn replayed_letters_change_nothing() {
     in_virtual_time(async {
-        let world = slow_shop();
+        let world = slow_shop(1);
         world.call(order(30)).key("order-17").await.unwrap_err();
         world.settle().await.unwrap();
         world.call(order_at_once(12)).key("order-18").await.unwrap().unwrap();
@@ -208,7 +210,7 @@ fn a_callee_without_its_store_parks_nothing() {
 #[test]
 fn many_callbacks_park_nothing() {
     in_virtual_time(async {
-        let world = slow_shop();
+        let world = slow_shop(12);
         world.call(order_many(12)).key("order-17").await.unwrap_err();
         world.settle().await.unwrap();
         let instance = world.instance("order-17").await.unwrap();

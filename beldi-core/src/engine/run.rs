@@ -115,11 +115,18 @@ impl Run<'_> {
     async fn until_ended(&self, mut begin: Begin) -> Ended {
         let asked = begin.intent.clone();
         let deadline = self.service.outside.now() + millis(self.service.limits.attempt_time);
+        let mut fruitless = 0;
         loop {
             let attempt = Arc::new(Attempt::new(Arc::clone(self.service), begin.clone()));
             let again = match self.once(&attempt).await {
                 Ok((result, rest)) => return Ended::Done { result, rest },
-                Err(Stop::Adopt) => self.adopt(&attempt).await,
+                Err(Stop::Adopt) if fruitless == FRUITLESS => Err(Stop::Fail(nothing_to_adopt())),
+                Err(Stop::Adopt) => {
+                    let adopted = self.adopt(&attempt).await;
+                    let size = adopted.as_ref().map_or(0, |adopted| adopted.journal.size());
+                    fruitless += u32::from(size <= begin.journal.size());
+                    adopted
+                }
                 Err(Stop::Collected) => self.come_again(&attempt, &begin).await,
                 Err(Stop::Retry(retry)) if self.service.outside.now() >= deadline => {
                     Err(Stop::Fail(out_of_time(&retry.reason)))
@@ -346,6 +353,17 @@ impl Run<'_> {
 pub(crate) fn out_of_attempts(attempts: u32, last: &Reason) -> Reason {
     let message = format!("{attempts} attempts did not finish; the last one: {}", last.message);
     Reason { message, ..last.clone() }
+}
+
+/// How often an attempt may adopt a log that has nothing new. Some turns bring something else, such as a
+/// registration; without end there are none unless a row is damaged.
+const FRUITLESS: u32 = 32;
+
+/// Why an attempt fails that loses to a log which it has.
+fn nothing_to_adopt() -> Reason {
+    let text =
+        "another attempt was faster, but its log has nothing new: a row of it may be damaged";
+    Reason::new("contention", text)
 }
 
 /// Why an attempt fails whose transaction was aborted again and again.

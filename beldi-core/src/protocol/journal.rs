@@ -135,6 +135,12 @@ impl Journal {
         self.tries.get(&txn.stem()).copied().unwrap_or(0)
     }
 
+    /// Slots and decisions.
+    pub(crate) fn size(&self) -> usize {
+        let slots: usize = self.logs.values().map(|log| log.slots as usize).sum();
+        slots + self.committed.len() + self.aborts.len()
+    }
+
     /// Whether there are rows beside the intent.
     pub(crate) fn is_empty(&self) -> bool {
         self.logs.is_empty() && self.tries.is_empty()
