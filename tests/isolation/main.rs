@@ -87,7 +87,7 @@ fn number(variable: &str) -> Option<u64> {
 }
 
 fn campaign(part: u64, of: u64, world: fn(u64) -> World) {
-    let (count, mut census) = (number("BELDI_SEEDS").unwrap_or(600), Census::default());
+    let (count, mut census) = (number("BELDI_SEEDS").unwrap_or(300), Census::default());
     if let Some(seed) = number("BELDI_SEED") {
         return one(seed, world, &mut census);
     }
