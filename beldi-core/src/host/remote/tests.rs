@@ -18,6 +18,8 @@ use crate::store::MemoryStore;
 use crate::value::Value;
 
 const NOW: u64 = 1_800_000_000_000;
+/// Before whatever the clock says: ids of the future are refused.
+const LONG_AGO: u64 = 1_767_225_600_000;
 
 fn key() -> SharedKey {
     SharedKey::new("what shop and payments share").unwrap()
@@ -145,7 +147,7 @@ async fn ask(
 }
 
 fn callee() -> Id {
-    Id::root(NOW, "shop", "order-17").callee(&Path::default(), "payments/charge")
+    Id::root(LONG_AGO, "shop", "order-17").callee(&Path::default(), "payments/charge")
 }
 
 fn call(input: &str) -> Question {
@@ -203,4 +205,17 @@ async fn a_letter_delivered_again_does_nothing_again() {
     let rows = store.rows();
     assert_eq!(receive(&payments, &letter.bytes, |_| Some(key())).await.unwrap(), first);
     assert_eq!(store.rows(), rows);
+}
+
+/// What is kept until its caller's horizon has passed it must not be kept for ever.
+#[tokio::test]
+async fn an_id_of_the_future_is_refused() {
+    let (payments, store) = payments();
+    let day = 24 * 3600 * 1000;
+    let callee = Id::root(RealOutside.now() + day, "shop", "order-17");
+    let Question::Call { mut errand, callback } = call("30 of ann") else { unreachable!() };
+    errand.callee = callee;
+    let refused = ask(&payments, "shop", &Question::Call { errand, callback }).await;
+    assert!(matches!(refused, Err(LetterError::NotAllowed { .. })), "{refused:?}");
+    assert_eq!(store.rows(), []);
 }
