@@ -17,6 +17,9 @@ use crate::store::StoreError;
 /// | `value_too_large` | a value is over [`MAX_VALUE`](crate::MAX_VALUE) | store it in pieces, or elsewhere |
 /// | `update_result_too_large` | the closure of an update returned more than [`MAX_UPDATE_RESULT`](crate::MAX_UPDATE_RESULT) | return less |
 /// | `row_too_large`, `invalid_key` | a row or key is over a limit of the store; an input and its result share a row | shorten it |
+/// | `unstorable_value` | the store has no form for a value, such as a number of more than 38 digits | change the type |
+/// | `too_complex` | an update is more than the store takes in one request | smaller conditions; lower [`Limits::marks`](crate::Limits::marks) |
+/// | `rejected` | the store refused a request for good | the message tells why |
 /// | `foreign_key` | a scanned table holds another kind of keys | correct the type |
 /// | `call_depth` | calls are nested deeper than [`MAX_CALL_DEPTH`](crate::MAX_CALL_DEPTH) | end the recursion |
 /// | `read_only` | a `read_only` SSF asks for an effect | take `read_only` away |

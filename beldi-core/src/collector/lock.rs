@@ -14,8 +14,6 @@ use crate::store::StoreError;
 #[derive(Debug, Default)]
 pub(crate) struct Settled {
     pub(crate) settled: usize,
-    /// Locks of which it is not known how their transactions ended.
-    pub(crate) failed: usize,
     /// When the first of the transactions that still have time has had it, in milliseconds since
     /// 1970.
     pub(crate) earliest: Option<u64>,
@@ -36,7 +34,6 @@ pub(crate) async fn settle(service: &Service) -> Result<Settled, StoreError> {
             Ok(false) => {}
             // Its coordinator may be away for long; the others need not wait for that.
             Err(error) => {
-                settled.failed += 1;
                 warn!(table = %found.table, key = %found.key, %error, "cannot settle a lock");
             }
         }

@@ -191,10 +191,7 @@ impl Step {
         if let Some(Some(result)) = self.instance.attempt.intent.called_back.get(&errand.callee) {
             return Ok(result.clone());
         }
-        match self.in_time(peer.call(errand)).await {
-            Ok(called) => called.map_err(|no| no.stop(None)),
-            Err(stop) => Err(stop),
-        }
+        self.in_time(peer.call(errand)).await?.map_err(|no| no.stop(None))
     }
 
     /// The answer of another service, if it comes in time; otherwise the attempt halts, and asks later.

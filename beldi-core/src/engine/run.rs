@@ -113,7 +113,8 @@ struct Run<'a> {
 
 impl Run<'_> {
     async fn until_ended(&self, mut begin: Begin) -> Ended {
-        let asked = begin.intent.clone();
+        let Intent { ssf, input, caller, .. } = &begin.intent;
+        let (ssf, input, caller) = (ssf.clone(), input.clone(), caller.clone());
         let deadline = self.service.outside.now() + millis(self.service.limits.attempt_time);
         let mut fruitless = 0;
         loop {
@@ -138,7 +139,7 @@ impl Run<'_> {
                 Ok(begin) => begin,
                 Err(stop) => return self.settle(&attempt, stop).await,
             };
-            if !begin.intent.is_of(&asked.ssf, &asked.input, asked.caller.as_deref()) {
+            if !begin.intent.is_of(&ssf, &input, caller.as_deref()) {
                 return Ended::KeyReused;
             }
             match begin.intent.state {
