@@ -1,7 +1,6 @@
-//! Servers, a host for function processes, and the tests of beldi on DynamoDB and Lambda.
+//! A Lambda on this machine, services that run on it, and their tests.
 
 pub mod aws;
-pub mod dynoxide;
 pub mod lambda;
 pub mod proxy;
 pub mod services;

@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use aws_sdk_dynamodb::Client;
 use beldi::store::{Condition, DueQuery, DynamoStore, Key, Store, Update};
-use cloud::dynoxide::{Dynoxide, config};
 use cloud::proxy::{Kind, Proxy};
+use dynamodb::{Dynoxide, config};
 use tokio::time::Instant;
 
 #[tokio::test]

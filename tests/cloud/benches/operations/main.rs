@@ -22,8 +22,8 @@ use std::time::Duration;
 use aws_sdk_dynamodb::Client;
 use beldi::store::DynamoStore;
 use clap::Parser;
-use cloud::dynoxide::{self, Dynoxide};
 use cloud::proxy::Proxy;
+use dynamodb::Dynoxide;
 use tokio::runtime::Runtime;
 
 use ours::Ours;
@@ -81,7 +81,7 @@ async fn main() -> Result<()> {
     let elsewhere = Runtime::new()?;
     let server = Dynoxide::in_memory(0);
     let proxy = elsewhere.spawn(Proxy::start(0, server.url())).await??;
-    let client = Client::from_conf(dynoxide::config(&proxy.endpoint()).build());
+    let client = Client::from_conf(dynamodb::config(&proxy.endpoint()).build());
     let store = DynamoStore::new(client.clone(), "bench");
     store.create_table().await?;
     let (ours, raw) = (Ours::open(store)?, Raw::open(client).await?);

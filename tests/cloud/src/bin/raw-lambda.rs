@@ -8,7 +8,6 @@ use aws_sdk_dynamodb::Client;
 use beldi::RealOutside;
 use beldi::store::DynamoStore;
 use beldi::testing::RawHost;
-use cloud::dynoxide;
 use cloud::services::travel::{app, book, stock};
 use lambda_runtime::{Error, LambdaEvent, run, service_fn};
 use serde::Deserialize;
@@ -23,7 +22,7 @@ struct Asked {
 
 #[tokio::main]
 async fn main() -> Result<(), Error> {
-    let client = dynoxide::config(&env::var("AWS_ENDPOINT_URL_DYNAMODB")?).build();
+    let client = dynamodb::config(&env::var("AWS_ENDPOINT_URL_DYNAMODB")?).build();
     let store = DynamoStore::new(Client::from_conf(client), env::var("BELDI_TABLE")?);
     let raw = Arc::new(RawHost::open(app().limits(cloud::services::limits()), store, RealOutside)?);
     let answer = |event: LambdaEvent<Asked>| answer(Arc::clone(&raw), event.payload);

@@ -7,9 +7,9 @@ use std::time::Duration;
 
 use beldi::store::DynamoStore;
 use cloud::aws;
-use cloud::dynoxide::{self, Dynoxide};
 use cloud::lambda::{Counts, Function, Lambda, killer};
 use cloud::proxy::{Kind, Proxy};
+use dynamodb::Dynoxide;
 use serde_json::{Value, json};
 use tempfile::TempDir;
 use tokio::task::JoinSet;
@@ -81,7 +81,7 @@ impl Stage {
         let url = server.as_ref().map(Dynoxide::url).or_else(|| args.dynamodb.clone());
         let proxy = Proxy::start(args.port.unwrap_or_default(), url.unwrap_or_default()).await?;
         let client = aws_sdk_dynamodb::Client::from_conf(
-            dynoxide::config(&proxy.endpoint()).region(aws::region()).build(),
+            dynamodb::config(&proxy.endpoint()).region(aws::region()).build(),
         );
         for table in [TRAVEL_TABLE, BANK_TABLE, RAW_TABLE] {
             DynamoStore::new(client.clone(), table).create_table().await?;

@@ -2,7 +2,7 @@
 
 use beldi::Value;
 use beldi::store::{Condition, DynamoStore, Key, MAX_ROW, Store, StoreError, Update, Updated};
-use cloud::dynoxide::Dynoxide;
+use dynamodb::Dynoxide;
 
 use crate::store;
 

@@ -6,7 +6,7 @@ use aws_sdk_dynamodb::types::{
     ProjectionType, ScalarAttributeType as Type,
 };
 use beldi::store::{Condition, DynamoStore, Key, Result, Store, StoreError, Update};
-use cloud::dynoxide::Dynoxide;
+use dynamodb::Dynoxide;
 
 use crate::canned::Canned;
 use crate::patient;

@@ -37,7 +37,7 @@ impl Canned {
     }
 
     pub(crate) fn client(&self) -> Client {
-        let config = cloud::dynoxide::config("http://127.0.0.1:1").http_client(self.clone());
+        let config = dynamodb::config("http://127.0.0.1:1").http_client(self.clone());
         Client::from_conf(config.build())
     }
 

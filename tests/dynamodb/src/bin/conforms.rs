@@ -26,7 +26,7 @@ async fn main() -> ExitCode {
 
 /// Patiently, since a try that is given up is sent again, and the suite counts what arrives.
 async fn conforms(url: &str) -> Result<(), StoreError> {
-    let client = Client::from_conf(cloud::dynoxide::config(url).build());
+    let client = Client::from_conf(dynamodb::config(url).build());
     let patience = Duration::from_secs(60);
     let store = DynamoStore::new(client, format!("conforms-{:x}", RealOutside.random()));
     let store = store.request_time(patience).try_time(patience);

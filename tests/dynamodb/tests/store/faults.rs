@@ -3,7 +3,7 @@
 use beldi::store::{Condition, DynamoStore, Key, Store, StoreError, Update};
 use beldi::testing::dynamodb::{Wire, WireFault, WireFaults};
 use beldi::testing::in_virtual_time;
-use cloud::dynoxide::Dynoxide;
+use dynamodb::Dynoxide;
 
 use crate::patient;
 

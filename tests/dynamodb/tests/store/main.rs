@@ -15,7 +15,7 @@ use std::time::Duration;
 use aws_sdk_dynamodb::Client;
 use beldi::store::DynamoStore;
 use beldi::testing::conformance;
-use cloud::dynoxide::Dynoxide;
+use dynamodb::Dynoxide;
 
 /// A store in a new table. It is patient, since a try that is given up is sent again, and the tests
 /// count what arrives.

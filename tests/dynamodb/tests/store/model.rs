@@ -8,7 +8,7 @@ use beldi::store::{
     Compare, Condition, DUE_ORDER, DUE_SHARD, DueQuery, Field, Key, MemoryStore, Query, Row, Store,
     Update,
 };
-use cloud::dynoxide::Dynoxide;
+use dynamodb::Dynoxide;
 use fastrand::Rng;
 
 const TEXTS: [&str; 7] = ["a", "b", "a\0", "aé", "", "\u{10ffff}", "ab"];

@@ -4,7 +4,7 @@ use beldi::store::{
     Condition, DUE_ORDER, DUE_SHARD, DueQuery, DynamoStore, Key, Query, Store, Update, Updated,
 };
 use beldi::testing::dynamodb::{Wire, WireFault, WireFaults};
-use cloud::dynoxide::Dynoxide;
+use dynamodb::Dynoxide;
 
 use crate::patient;
 

@@ -1,4 +1,4 @@
-//! A DynamoDB in this process: dynoxide, over HTTP, on a thread and a port of its own.
+//! A DynamoDB on this machine: dynoxide, over HTTP, on a thread and a port of its own.
 
 use std::net::SocketAddr;
 use std::path::Path;

@@ -4,7 +4,7 @@ use std::io::Write as _;
 use std::path::PathBuf;
 
 use clap::Parser;
-use cloud::dynoxide::Dynoxide;
+use dynamodb::Dynoxide;
 
 /// A DynamoDB on this machine, for tests.
 #[derive(Parser)]

@@ -9,7 +9,7 @@ use beldi::store::{
     Condition, DueQuery, DynamoStore, Key, Query, Result, Store, StoreError, Update,
 };
 use beldi::testing::{VirtualOutside, in_virtual_time};
-use cloud::dynoxide::Dynoxide;
+use dynamodb::Dynoxide;
 
 use crate::canned::Canned;
 
@@ -118,7 +118,7 @@ async fn a_missing_table_is_named_by_every_request() {
 
 #[tokio::test]
 async fn a_server_that_is_not_there_is_unavailable() {
-    let client = Client::from_conf(cloud::dynoxide::config("http://127.0.0.1:9").build());
+    let client = Client::from_conf(dynamodb::config("http://127.0.0.1:9").build());
     let store = DynamoStore::new(client, "travel").request_time(Duration::from_millis(200));
     assert!(matches!(set(&store).await, Err(StoreError::Unavailable(_))));
 }
