@@ -1,19 +1,26 @@
 //! Calls between services when letters are lost, doubled and late, and when a callee takes longer than
 //! its caller waits.
 
-use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::time::Duration;
 
 use beldi::testing::{Fault, PostFault, RequestKind, World, in_virtual_time};
 use beldi::{App, InstanceState, Limits, Table};
 
 const BALANCES: Table<str, u32> = Table::new("balances");
+const VISITS: Table<str, u32> = Table::new("visits");
 const ORDERS: Table<str, u32> = Table::new("orders");
 
 mod payments {
     #[beldi::ssf]
     pub(crate) async fn charge(amount: u32) -> u32 {
         super::BALANCES.update("ann", |sum| *sum.insert(sum.unwrap_or(0) + amount)).await
+    }
+
+    #[beldi::ssf]
+    pub(crate) async fn visit() {
+        super::VISITS.put("ann", &1).await;
     }
 }
 
@@ -37,7 +44,8 @@ async fn order_at_once(amount: u32) -> Result<u32, String> {
 fn shop() -> World {
     // Nobody waits for what does not end at once.
     let limits = Limits { call_time: Duration::from_millis(5), ..Limits::default() };
-    let payments = App::new("payments").ssf(payments::charge).limits(limits.clone());
+    let payments =
+        App::new("payments").ssf(payments::charge).ssf(payments::visit).limits(limits.clone());
     let shop = App::new("shop").ssf(order).ssf(order_at_once).ssf(order_many).limits(limits);
     World::new(shop).with(World::new(payments))
 }
@@ -203,6 +211,74 @@ fn a_callee_without_its_store_parks_nothing() {
         world.store().script(|_| Fault::None);
         world.settle().await.unwrap();
         assert_eq!(sums(&world), (Some(30), Some(30)));
+    });
+}
+
+/// Nor does one whose store is away when what is decided is to be put in place.
+#[test]
+fn a_commit_that_cannot_be_put_in_place_parks_nothing() {
+    in_virtual_time(async {
+        let world = shop();
+        let mut updates = 0;
+        world.store().script(move |request| {
+            let is_order = request.kind == RequestKind::Update && request.target.contains("orders");
+            updates += u32::from(is_order);
+            // The first one takes the lock.
+            if is_order && updates > 1 { Fault::Fail } else { Fault::None }
+        });
+        let ordered = world.call(order_at_once(30)).key("order-17").await.unwrap();
+        assert_eq!(ordered, Ok(30));
+        let half_an_hour = Duration::from_secs(1800);
+        assert!(tokio::time::timeout(half_an_hour, world.settle()).await.is_err(), "it waits");
+        let instance = world.instance("order-17").await.unwrap();
+        assert_eq!(instance.state, InstanceState::Running);
+        assert!(instance.attempts > 10, "{instance:?}");
+        world.store().script(|_| Fault::None);
+        world.settle().await.unwrap();
+        assert_eq!(world.instance("order-17").await.unwrap().state, InstanceState::Done);
+        assert_eq!(sums(&world), (Some(30), Some(30)));
+    });
+}
+
+/// What a transaction has locked waits for its service while that is away, and nothing else does.
+#[test]
+fn a_lock_of_a_service_that_is_away_holds_up_nothing_else() {
+    in_virtual_time(async {
+        let world = shop();
+        let is_away = Arc::new(AtomicBool::new(false));
+        let (away, mut visits) = (Arc::clone(&is_away), 0);
+        world.store().script(move |request| {
+            let is_shop = request.target.contains("order") && away.load(Ordering::Relaxed);
+            let is_visit = request.kind == RequestKind::Update && request.target.contains("visits");
+            visits += u32::from(is_visit);
+            // The first attempts to visit halt: the collector begins another one.
+            if is_shop || is_visit && visits <= 8 { Fault::Fail } else { Fault::None }
+        });
+        let away = Arc::clone(&is_away);
+        world.post().script(move |_, to| {
+            let is_asked = to == "shop" && away.load(Ordering::Relaxed);
+            away.fetch_or(to == "payments", Ordering::Relaxed);
+            if is_asked { PostFault::Hang } else { PostFault::None }
+        });
+        world.call(order_at_once(30)).key("order-17").await.unwrap_err();
+        let payments = world.service("payments");
+        assert_eq!(payments.locks().await.unwrap().len(), 1);
+
+        payments.call(payments::visit()).key("visit").await.unwrap_err();
+        let half_an_hour = Duration::from_secs(1800);
+        assert!(tokio::time::timeout(half_an_hour, world.settle()).await.is_err(), "it waits");
+        assert_eq!(payments.instance("visit").await.unwrap().state, InstanceState::Done);
+        payments.collect_garbage().await.unwrap();
+        assert_eq!(payments.locks().await.unwrap().len(), 1, "nobody knows what was decided");
+
+        is_away.store(false, Ordering::Relaxed);
+        world.store().script(|_| Fault::None);
+        world.post().script(|_, _| PostFault::None);
+        world.settle().await.unwrap();
+        assert_eq!(payments.locks().await.unwrap().len(), 0);
+        let sum = payments.peek(BALANCES, "ann");
+        assert!(sum.is_none() || sum == Some(30), "{sum:?}");
+        assert_eq!(sums(&world), (sum, sum));
     });
 }
 

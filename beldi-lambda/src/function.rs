@@ -153,7 +153,8 @@ impl Function {
         let table = settings.needed_table()?;
         let aws = clients::configured().await;
         let store = DynamoStore::new(clients::dynamodb(&aws), table);
-        self.open_with(store, settings, Some(&clients::lambda(&aws)))
+        let host = self.open_with(store.clone(), settings, Some(&clients::lambda(&aws)))?;
+        Ok(host.looking_after(store))
     }
 
     fn open_with(

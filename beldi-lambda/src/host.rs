@@ -5,6 +5,7 @@
 
 use std::fmt;
 
+use beldi::store::DynamoStore;
 use beldi::{InstanceStatus, Outside as _, RealOutside};
 use lambda_runtime::Context;
 use metrics::counter;
@@ -58,11 +59,18 @@ use beldi::on_demand::{Answer, Invocation, OnDemand, Round};
 pub struct Host {
     open: OnDemand,
     routes: Routes,
+    /// Looked at now and then, if it is one of DynamoDB's.
+    table: Option<DynamoStore>,
 }
 
 impl Host {
     pub(crate) fn new(open: OnDemand, routes: Routes) -> Self {
-        Self { open, routes }
+        Self { open, routes, table: None }
+    }
+
+    /// Looks at the service's table with each round of the garbage collector.
+    pub(crate) fn looking_after(self, table: DynamoStore) -> Self {
+        Self { table: Some(table), ..self }
     }
 
     /// The name of the service.
@@ -100,7 +108,7 @@ impl Host {
     async fn handle(&self, payload: &str, context: &Context) -> Result<Value, Failure> {
         let event = classify(payload)?;
         let invocation = self.open.invocation(deadline(context));
-        let handling = Handling { invocation: &invocation, routes: &self.routes };
+        let handling = Handling { invocation: &invocation, host: self };
         let handled = async {
             match event {
                 Event::Internal(internal) => handling.internal(internal).await,
@@ -122,7 +130,7 @@ fn deadline(context: &Context) -> Option<u64> {
 
 struct Handling<'h> {
     invocation: &'h Invocation,
-    routes: &'h Routes,
+    host: &'h Host,
 }
 
 impl Handling<'_> {
@@ -173,6 +181,10 @@ impl Handling<'_> {
                 let round = self.invocation.collect_garbage().await?;
                 let (removed, complete) = (round.removed(), round.is_complete);
                 info!(removed, complete, "the garbage collector's round");
+                // A table that somebody changes, to one of several regions for one, is told soon.
+                if let Some(table) = &self.host.table {
+                    table.check_table().await.map_err(beldi::Error::from)?;
+                }
                 Ok(json!({ "removed": removed, "complete": complete }))
             }
         }
@@ -190,7 +202,8 @@ impl Handling<'_> {
 
     async fn records(&self, batch: &Batch) -> Result<Value, Failure> {
         Span::current().record("event", batch.kind.name());
-        let Taken { failed, failure } = intake::take(self.invocation, self.routes, batch).await;
+        let Taken { failed, failure } =
+            intake::take(self.invocation, &self.host.routes, batch).await;
         let shown = |failed: &[String]| {
             let failed: Vec<_> = failed.iter().map(|id| json!({ "itemIdentifier": id })).collect();
             json!({ "batchItemFailures": failed })
@@ -218,7 +231,7 @@ impl Handling<'_> {
     fn asked(&self, payload: &str, request_id: &str) -> Result<Asked, Failure> {
         let own_key =
             || Some(request_id).filter(|id| !id.is_empty()).map(|id| format!("lambda/{id}"));
-        if let Some((ssf, key_from)) = self.routes.of_invocations() {
+        if let Some((ssf, key_from)) = self.host.routes.of_invocations() {
             let key = match key_from {
                 KeyFrom::Field(pointer) => Some(key_in(payload, pointer).map_err(bad_request)?),
                 KeyFrom::Record | KeyFrom::DeduplicationId => own_key(),

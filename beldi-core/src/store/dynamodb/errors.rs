@@ -8,7 +8,7 @@ use std::error::Error;
 use std::fmt;
 
 use aws_sdk_dynamodb::config::http::HttpResponse;
-use aws_sdk_dynamodb::error::{DisplayErrorContext, ProvideErrorMetadata, SdkError};
+use aws_sdk_dynamodb::error::{ProvideErrorMetadata, SdkError};
 
 use super::super::{Key, StoreError};
 use super::schema;
@@ -61,7 +61,7 @@ where
         };
         let text = match service.and_then(ProvideErrorMetadata::message) {
             Some(message) => message.to_owned(),
-            None => DisplayErrorContext(error).to_string(),
+            None => told(error),
         };
         Self {
             sent,
@@ -70,6 +70,16 @@ where
             text,
         }
     }
+}
+
+/// What an error and all that led to it say. The SDK's own way to tell adds the whole answer.
+fn told(error: &dyn Error) -> String {
+    let (mut text, mut cause) = (error.to_string(), error.source());
+    while let Some(error) = cause {
+        text += &format!(": {error}");
+        cause = error.source();
+    }
+    text
 }
 
 /// Codes of failures that pass: throttling, conflicts with other requests, faults of the service.

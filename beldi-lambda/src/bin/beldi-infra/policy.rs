@@ -67,6 +67,13 @@ pub(crate) fn statements(plan: &Plan, function: &Function, place: &Place<'_>) ->
             resources: vec!["*".to_owned()],
         },
     ];
+    if function.name == plan.collector().name {
+        statements.push(Statement {
+            sid: "LookAtTable",
+            actions: vec!["dynamodb:DescribeTable", "dynamodb:DescribeTimeToLive"],
+            resources: vec![place.arn("dynamodb", &format!("table/{}", plan.service))],
+        });
+    }
     let queues: Vec<_> =
         plan.queues_of(function).map(|queue| place.arn("sqs", &queue.name)).collect();
     if !queues.is_empty() {
