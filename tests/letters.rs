@@ -18,6 +18,11 @@ mod payments {
         super::BALANCES.update("ann", |sum| *sum.insert(sum.unwrap_or(0) + amount)).await
     }
 
+    #[beldi::ssf(read_only)]
+    pub(crate) async fn quote(amount: u32) -> u32 {
+        2 * amount
+    }
+
     #[beldi::ssf]
     pub(crate) async fn visit() {
         super::VISITS.put("ann", &1).await;
@@ -26,6 +31,15 @@ mod payments {
 
 #[beldi::ssf(service = "payments")]
 async fn charge(amount: u32) -> u32;
+
+#[beldi::ssf(service = "payments", read_only)]
+async fn quote(amount: u32) -> u32;
+
+/// What somebody else's declarations may say.
+mod wrong {
+    #[beldi::ssf(service = "payments", read_only)]
+    pub(crate) async fn charge(amount: u32) -> u32;
+}
 
 #[beldi::ssf]
 async fn order(amount: u32) -> u32 {
@@ -41,12 +55,32 @@ async fn order_at_once(amount: u32) -> Result<u32, String> {
     Ok(charged)
 }
 
+/// Registered before it asks for a price of what it has read.
+#[beldi::ssf]
+async fn order_quoted() -> u32 {
+    ORDERS.put("bob", &1).await;
+    let price = quote(ORDERS.get("amount").await.unwrap_or(0)).await;
+    ORDERS.put("ann", &price).await;
+    price
+}
+
+#[beldi::ssf]
+async fn order_wrongly() -> u32 {
+    wrong::charge(30).await
+}
+
+#[beldi::ssf]
+async fn set_amount(amount: u32) {
+    ORDERS.put("amount", &amount).await;
+}
+
 fn shop() -> World {
     // Nobody waits for what does not end at once.
     let limits = Limits { call_time: Duration::from_millis(5), ..Limits::default() };
-    let payments =
-        App::new("payments").ssf(payments::charge).ssf(payments::visit).limits(limits.clone());
-    let shop = App::new("shop").ssf(order).ssf(order_at_once).ssf(order_many).limits(limits);
+    let payments = App::new("payments").ssf(payments::charge).ssf(payments::visit);
+    let payments = payments.ssf(payments::quote).limits(limits.clone());
+    let shop = App::new("shop").ssf(order).ssf(order_at_once).ssf(order_many);
+    let shop = shop.ssf(order_quoted).ssf(order_wrongly).ssf(set_amount).limits(limits);
     World::new(shop).with(World::new(payments))
 }
 
@@ -100,6 +134,46 @@ fn lost_doubled_and_late_letters_charge_once() {
             });
         }
     }
+}
+
+/// What led to a question is not logged before it is asked: another attempt may ask something else.
+#[test]
+fn a_read_only_callee_is_asked_again_with_other_arguments() {
+    in_virtual_time(async {
+        let world = shop();
+        world.call(set_amount(1)).await.unwrap();
+        let is_asked = Arc::new(AtomicBool::new(false));
+        let asked = Arc::clone(&is_asked);
+        world.post().script(move |_, _| {
+            asked.store(true, Ordering::Relaxed);
+            PostFault::None
+        });
+        world.store().script(move |request| {
+            let is_shop = request.target.contains("order");
+            match is_shop && is_asked.load(Ordering::Relaxed) {
+                true => Fault::Fail,
+                false => Fault::None,
+            }
+        });
+        world.call(order_quoted()).key("order-17").await.unwrap_err();
+        world.store().script(|_| Fault::None);
+        world.call(set_amount(2)).await.unwrap();
+        world.settle().await.unwrap();
+        let instance = world.instance("order-17").await.unwrap();
+        assert_eq!(instance.state, InstanceState::Done, "{instance:?}");
+        assert_eq!(world.peek(ORDERS, "ann"), Some(4));
+    });
+}
+
+/// Its effects would depend on what is not logged.
+#[test]
+fn a_callee_that_is_wrongly_declared_read_only_is_refused() {
+    in_virtual_time(async {
+        let world = shop();
+        let error = world.call(order_wrongly()).key("order-17").await.unwrap_err();
+        assert!(error.to_string().contains("take `read_only` off"), "{error}");
+        assert_eq!(sums(&world).0, None);
+    });
 }
 
 /// A world whose callees halt in their first attempts, after they are registered, so that nobody waits for

@@ -6,7 +6,7 @@ use beldi::testing::{Fault, Gate, Weakness, World, in_virtual_time};
 use beldi::{Call, Ssf};
 
 use crate::schedule::disturb;
-use crate::zombies::{add_where_told, carry, count_up, put, put_then_carry, world};
+use crate::zombies::{add_where_told, carry, count_up, put, put_if, put_then_carry, world};
 use crate::{
     AT_LAST, Gone, KEY, LAG, VALUES, assert_sound, collected, head, late, marks, older_rows, set,
     set_all, settled, stopped,
@@ -247,6 +247,25 @@ fn e_marks_pruned_twice_at_once() {
         assert!(two_that_make_room(true, true, nth));
     }
     assert!(!Weakness::MarksTakenTwice.during(|| two_that_make_room(true, true, 1)));
+}
+
+/// Who prunes is refused also when another has pruned meanwhile: that does not deny its condition.
+#[test]
+fn e_marks_pruned_by_another_do_not_deny_a_condition() {
+    in_virtual_time(async {
+        let world = world(2);
+        set_all(&world, &[("x", 1), ("x", 2)]).await;
+        tokio::time::sleep(2 * LAG).await;
+        let (slow, fast) = (world.new_host(), world.new_host());
+        for host in [&fast, &slow] {
+            stopped(host, RequestKind::Due, "garbage/").await;
+        }
+        let told = held(&slow, put_if((2, 3)), (Update, X, 1), async {
+            fast.call(set(("x".into(), 2))).key("fast").await.unwrap();
+        });
+        assert!(told.await.unwrap(), "it was 2 all the time");
+        assert_eq!(world.peek(VALUES, "x"), Some(3));
+    });
 }
 
 /// The collector prunes what a writer prunes.

@@ -1,8 +1,9 @@
 //! What was decided stands, also where the run that decided it loses sight of it.
 
+use std::future::IntoFuture;
 use std::time::Duration;
 
-use beldi::testing::RequestKind::{Get, Update};
+use beldi::testing::RequestKind::{Get, Query, Update};
 use beldi::testing::{Fault, Gate, World, in_virtual_time};
 use beldi::{App, Error, Limits};
 
@@ -55,10 +56,24 @@ async fn put_then_look() -> u64 {
     place
 }
 
+/// Goes on after a transaction that carries the root.
+#[beldi::ssf]
+async fn commit_then_look() -> Option<u64> {
+    put_and_note().await.unwrap();
+    VALUES.get("place").await
+}
+
 fn world() -> World {
     let limits = Limits { attempt_time: ATTEMPT, ..Limits::default() };
     let app = App::new("decisions").limits(limits).ssf(add_one).ssf(set);
-    World::new(app.ssf(note).ssf(send_or_put).ssf(y_and_z).ssf(put_then_look).ssf(put_and_note))
+    World::new(
+        app.ssf(note)
+            .ssf(send_or_put)
+            .ssf(y_and_z)
+            .ssf(put_then_look)
+            .ssf(put_and_note)
+            .ssf(commit_then_look),
+    )
 }
 
 async fn in_the_end(world: &World) {
@@ -127,6 +142,46 @@ fn a_run_that_takes_its_snapshot_again_goes_on_from_what_it_has_logged() {
         };
         let told = held(world.call(put_then_look()).key("k"), gate, meanwhile).await;
         assert_eq!((told, world.peek(VALUES, "x")), (0, Some(0)));
+    });
+}
+
+/// A client that is told so may ask for everything again, under another key.
+#[test]
+fn who_has_put_something_is_not_told_that_nothing_was_changed() {
+    in_virtual_time(async {
+        let (world, gate) = (world(), Gate::default());
+        let away = [(Get, "table/values/place", Fault::Fail), (Query, "*", Fault::Fail)];
+        let away = away.into_iter().flat_map(|rule| vec![rule; 100]);
+        let rules = [
+            (Get, "table/values/z", Fault::WaitBefore(gate.clone())),
+            (Get, "table/values/place", Fault::None),
+        ];
+        disturb(world.store(), rules.into_iter().chain(away));
+        let meanwhile = async {
+            gate.reached().await;
+            world.new_host().call(set(("y".into(), 2))).await.unwrap();
+            gate.open();
+        };
+        let told = tokio::join!(world.call(put_then_look()).key("k").into_future(), meanwhile).0;
+        let error = told.unwrap_err();
+        assert!(matches!(error, Error::Unfinished { .. } | Error::InDoubt { .. }), "{error}");
+        in_the_end(&world).await;
+        assert_eq!(world.peek(VALUES, "x"), Some(0));
+    });
+}
+
+#[test]
+fn who_goes_on_after_a_commit_is_not_told_that_nothing_was_changed() {
+    in_virtual_time(async {
+        let world = world();
+        disturb(world.store(), [(Update, DECISION, Fault::CrashAfter)]);
+        dies(&world, world.call(commit_then_look()).key("k")).await;
+        let host = world.new_host();
+        disturb(host.store(), vec![(Get, "table/values/place", Fault::Fail); 4]);
+        let error = host.call(commit_then_look()).key("k").await.unwrap_err();
+        assert!(matches!(error, Error::Unfinished { .. } | Error::InDoubt { .. }), "{error}");
+        in_the_end(&host).await;
+        assert_eq!((host.peek(VALUES, "notes"), host.peek(VALUES, "x")), (Some(1), Some(1)));
     });
 }
 

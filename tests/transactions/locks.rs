@@ -41,9 +41,18 @@ async fn lock_and_fail() -> u64 {
     VALUES.get("z").await.expect("a `z`")
 }
 
+/// Locks what it has locked, and gives it back.
+#[beldi::ssf]
+async fn lock_twice() -> (bool, bool) {
+    let both = (VALUES.lock("x").await.is_ok(), VALUES.lock("x").await.is_ok());
+    VALUES.unlock("x").await;
+    both
+}
+
 fn world() -> World {
     let limits = Limits { attempts: 2, lock_wait: Duration::from_secs(3), ..Limits::default() };
     let app = App::new("locks").limits(limits).ssf(add_locked).ssf(move_one).ssf(lock_and_fail);
+    let app = app.ssf(lock_twice);
     World::new(app.ssf(set).ssf(look)).row(VALUES, "x", &10).row(VALUES, "y", &10)
 }
 
@@ -95,6 +104,21 @@ fn a_lock_survives_its_owner_until_another_attempt_has_finished() {
         host.settle().await.unwrap();
         assert_eq!(holders(&host).await, []);
         assert_unlocked(&host);
+    });
+}
+
+/// The item is free when the second lock arrives, but not for a step that has its answer.
+#[test]
+fn a_second_lock_of_the_same_item_that_is_late_takes_nothing() {
+    in_virtual_time(async {
+        let world = world();
+        let an_hour = Duration::from_secs(3600);
+        let faults = [Fault::None, Fault::Late(an_hour)];
+        disturb(world.store(), faults.map(|fault| (RequestKind::Update, "table/values/x", fault)));
+        assert_eq!(world.call(lock_twice()).await.unwrap(), (true, true));
+        tokio::time::sleep(2 * an_hour).await;
+        assert_unlocked(&world);
+        assert_eq!(world.call(lock_twice()).await.unwrap(), (true, true));
     });
 }
 

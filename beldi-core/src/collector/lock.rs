@@ -1,8 +1,8 @@
 //! The lock collector, a part of the intent collector: settles locks whose holder has ended.
 //!
-//! It reads the due index, oldest locks first, and decides on the row it found there. A lock of a
-//! transaction that is decided, or has had its time, is settled; the lock of an instance, once its
-//! root has finished. Its cost grows with the locks that stand, not with the data.
+//! It reads the due index, the oldest locks of each shard first, and decides on the row it found there. A lock
+//! of a transaction is settled once it has had its time, as was decided or by an abort; the lock of an
+//! instance, once its root has finished. Its cost grows with the locks that stand, not with the data.
 
 use tracing::warn;
 

@@ -96,6 +96,8 @@ pub(crate) struct Begin {
     /// The root as it is registered, or as this run would register it.
     pub(crate) intent: Intent,
     pub(crate) registered: bool,
+    /// Whether a run before this one may have registered it, or decided something.
+    pub(crate) asked: bool,
     /// Whether an attempt before this one may have left locks.
     pub(crate) resumed: bool,
     pub(crate) journal: Journal,
@@ -123,6 +125,8 @@ pub(crate) struct Attempt {
     registered: AtomicBool,
     /// Whether a registration was sent, whatever came of it.
     asked: AtomicBool,
+    /// Whether one went along with a decision of which nothing is known yet.
+    carries: AtomicBool,
     /// Whether there may be rows beside the intent.
     has_rows: AtomicBool,
     registering: tokio::sync::Mutex<()>,
@@ -131,8 +135,9 @@ pub(crate) struct Attempt {
 
 impl Attempt {
     pub(crate) fn new(service: Arc<Service>, begin: Begin) -> Self {
-        let Begin { intent, registered, resumed, journal } = begin;
+        let Begin { intent, registered, asked, resumed, journal } = begin;
         let has_rows = AtomicBool::new(resumed || !journal.is_empty());
+        let asked = AtomicBool::new(asked || registered || journal.carrier.is_some());
         let time = service.limits.attempt_time;
         let attempt = Self {
             by: intent.by.clone(),
@@ -148,7 +153,8 @@ impl Attempt {
             takes_part: false,
             resumed,
             registered: AtomicBool::new(registered),
-            asked: AtomicBool::new(registered),
+            asked,
+            carries: AtomicBool::default(),
             has_rows,
             registering: tokio::sync::Mutex::default(),
             stopped: Mutex::default(),
@@ -168,6 +174,11 @@ impl Attempt {
         self.registered.load(Ordering::Acquire)
     }
 
+    /// Whether something in the store stands for this run: its intent, or a decision.
+    pub(crate) fn stands(&self) -> bool {
+        self.is_registered() || self.holdings.carrier().is_some()
+    }
+
     /// Whether nothing in the store stands for this run, and nothing on its way there can.
     pub(crate) fn is_a_trial(&self) -> bool {
         self.registration() == Registration::None && self.holdings.carrier().is_none()
@@ -175,7 +186,8 @@ impl Attempt {
 
     /// What is certain of the registration now.
     pub(crate) fn registration(&self) -> Registration {
-        match (self.is_registered(), self.asked.load(Ordering::Acquire)) {
+        let carries = self.carries.load(Ordering::Acquire);
+        match (self.is_registered(), carries || self.asked.load(Ordering::Acquire)) {
             (true, _) => Registration::Certain,
             (false, true) => Registration::InDoubt,
             (false, false) => Registration::None,
@@ -192,9 +204,9 @@ impl Attempt {
         Left { items: self.holdings.untidy(), rows: self.has_rows.load(Ordering::Acquire) }
     }
 
-    /// Notes that a registration is on its way, in a row of its own or in a decision.
-    pub(crate) fn asks_for_registration(&self) {
-        self.asked.store(true, Ordering::Release);
+    /// Notes that a registration is on its way in a decision, or what came of that is known.
+    pub(crate) fn carries(&self, is_on_its_way: bool) {
+        self.carries.store(is_on_its_way, Ordering::Release);
     }
 
     /// Registers the root, in whatever state the intent has.
@@ -203,7 +215,7 @@ impl Attempt {
         intent: &Intent,
         first: Option<&Slot>,
     ) -> Result<(), Stop> {
-        self.asks_for_registration();
+        self.asked.store(true, Ordering::Release);
         match intent::register(&self.service.store, intent, first).await? {
             Registered::Mine => {
                 let is_done = matches!(intent.state, State::Done(_));

@@ -38,6 +38,8 @@ pub(crate) struct Errand {
     /// The request key of the caller's root.
     pub(crate) root: String,
     pub(crate) ssf: String,
+    /// Whether the caller relies on it that the callee changes nothing.
+    pub(crate) read_only: bool,
     pub(crate) input: Value,
 }
 
@@ -162,11 +164,19 @@ impl Step {
         read_only: bool,
         input: Value,
     ) -> Value {
-        let what = What::new(Kind::Call, &[service, ssf, &digest(&input)]);
+        let digest = digest(&input);
+        let what = What::new(Kind::Call, &[service, ssf, &digest]);
+        let read_only = read_only && matches!(self.context, Context::Plain);
+        let callee = match read_only {
+            // What led to the input is not logged yet: another attempt may come with another one.
+            true => format!("{service}/{ssf}/{digest}"),
+            false => format!("{service}/{ssf}"),
+        };
         let errand = Errand {
-            callee: self.instance.id.callee(&self.path, &format!("{service}/{ssf}")),
+            callee: self.instance.id.callee(&self.path, &callee),
             root: self.instance.attempt.intent.request_key.clone(),
             ssf: ssf.to_owned(),
+            read_only,
             input,
         };
         let peer = self.or_stop(self.route(service, ssf)).await;
@@ -304,7 +314,7 @@ impl Service {
         let intent = Intent { epoch, ..intent };
         let id = intent.instance(&self.name);
         let journal = Journal::default();
-        let begin = Begin { intent, registered: false, resumed: true, journal };
+        let begin = Begin { intent, registered: false, asked: false, resumed: true, journal };
         let attempt = Arc::new(Attempt::taking_part(Arc::clone(self), begin));
         let layer = Layer::default();
         let records = prepare::find(&self.store, txn, before).await.map_err(unavailable)?;

@@ -3,7 +3,9 @@
 //! Whoever meets a lock asks how its transaction ended and settles it; if it has not ended and is
 //! overdue, aborts it; if it is alive, waits, polling with reads. A transaction that holds something
 //! itself and meets an older one does not wait but gives way (wait-die: the older waits, so no circle
-//! can close), and comes back with its age.
+//! can close), and comes back with its age. Only one of several runs of a try waits nevertheless, until the
+//! try is overdue, and what waits for `Table::lock` or writes outside of a transaction until
+//! `Limits::lock_wait`.
 
 use std::sync::Arc;
 use std::time::Duration;

@@ -4,7 +4,7 @@
 //! |---|---|---|
 //! | get, get_many, scan, now | – | observed |
 //! | put, delete, update | log what was observed, register the root | outcome noted |
-//! | call of a read-only SSF | – | observed |
+//! | call of a read-only SSF | – | observed; in a transaction, what it observed but for items is logged |
 //! | call of another SSF | log what was observed | its own last observations are logged; outcome noted |
 //! | send, effect | log what was observed, register the root | outcome noted; observed |
 //!
@@ -285,8 +285,12 @@ impl Step {
         let scope = Scope::new(Arc::clone(&callee), Path::default(), self.context.clone());
         let body = Scoped::new(Arc::clone(&scope), (handler.run)(input));
         let reply = body.await.map_err(Stop::Park)?;
-        if !handler.read_only && !self.is_raw() {
+        // In a transaction the caller logs no reply: what led to it must be logged here.
+        let is_logged = !handler.read_only || matches!(self.context, Context::Txn(_));
+        if is_logged && !self.is_raw() {
             callee.before_reply(&scope.claim()).await?;
+        }
+        if !handler.read_only && !self.is_raw() {
             self.instance.attempt.release_all(Some(id)).await?;
         }
         Ok(reply)

@@ -61,7 +61,7 @@ async fn once(
 impl Attempt {
     fn raw(service: Arc<Service>, intent: Intent) -> Self {
         let journal = Journal::default();
-        let begin = Begin { intent, registered: false, resumed: false, journal };
+        let begin = Begin { intent, registered: false, asked: false, resumed: false, journal };
         let mut attempt = Self::new(service, begin);
         attempt.raw = true;
         attempt

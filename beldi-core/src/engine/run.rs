@@ -1,7 +1,7 @@
 //! A root from its request to its one result: run, adopt and run again, finish, fail or park.
 //!
-//! An attempt that loses a slot is run again at once with the winner's log; each such turn finds at
-//! least one slot more, so it ends. One that loses a transaction is run again with its next try. A
+//! An attempt that loses a slot is run again at once with the winner's log; such a turn finds at
+//! least one slot more, or a registration, so it ends. One that loses a transaction is run again with its next try. A
 //! registered run logs what it observed last before it replies; then every run must come to the same,
 //! and it may be recorded after the reply, once all that was decided is in place.
 
@@ -62,7 +62,9 @@ pub(crate) async fn run_fresh(service: &Arc<Service>, request: &Request) -> Resu
     let intent = Intent { attempts: 1, next: service.lease(), caller, callback, ..intent };
     let run = Run { service, handler, explicit: request.explicit, kept };
     let journal = Journal::default();
-    Ok(run.until_ended(Begin { intent, registered: false, resumed: false, journal }).await)
+    Ok(run
+        .until_ended(Begin { intent, registered: false, asked: false, resumed: false, journal })
+        .await)
 }
 
 /// Begins the next attempt of a registered root; `None` if another host did, or it has ended.
@@ -101,7 +103,9 @@ pub(crate) async fn run_registered(
     let Some(intent) = claimed else { return Ok(None) };
     let run = Run { service, handler, explicit: true, kept: true };
     let resumed = intent.attempts > 1;
-    Ok(Some(run.until_ended(Begin { intent, registered: true, resumed, journal }).await))
+    Ok(Some(
+        run.until_ended(Begin { intent, registered: true, asked: true, resumed, journal }).await,
+    ))
 }
 
 struct Run<'a> {
@@ -136,7 +140,8 @@ impl Run<'_> {
                 Err(stop) => Err(stop),
             };
             begin = match again {
-                Ok(begin) => begin,
+                // What was begun stands, or may still come to stand, whatever the next run knows of it.
+                Ok(next) => Begin { asked: !attempt.is_a_trial(), ..next },
                 Err(stop) => return self.settle(&attempt, stop).await,
             };
             if !begin.intent.is_of(&ssf, &input, caller.as_deref()) {
@@ -184,7 +189,7 @@ impl Run<'_> {
         let Loaded { intent, registered, journal } = loaded;
         // A late request of the run before must not pass for one of the next.
         let intent = Intent { by: self.service.nonce(), ..intent? };
-        Some(Begin { intent, registered, resumed: true, journal })
+        Some(Begin { intent, registered, asked: true, resumed: true, journal })
     }
 
     /// Begins from where a transaction was aborted, after a while.
@@ -198,7 +203,10 @@ impl Run<'_> {
         let aborted_try = retry.transaction.as_ref().map(|open| open.txn.retry);
         debug!(instance = %key, aborted_try, reason = %retry.reason, "the transaction is tried again");
         let Some(transaction) = &retry.transaction else {
-            return Ok(Begin { resumed: true, ..self.anew(begin) });
+            return match attempt.stands() {
+                true => self.adopt(attempt).await,
+                false => Ok(Begin { resumed: true, ..self.anew(begin) }),
+            };
         };
         if retry.is_taken_over && attempt.is_a_trial() && transaction.services().is_empty() {
             return self.come_after(begin, transaction, retry).await;
@@ -208,8 +216,7 @@ impl Run<'_> {
         }
         self.step_aside(transaction, retry).await?;
         let loaded = self.service.load_secured(key).await?;
-        let stands = attempt.is_registered() || attempt.holdings.carrier().is_some();
-        if loaded.intent.is_some() || stands {
+        if loaded.intent.is_some() || attempt.stands() {
             return self.go_on(loaded).ok_or(Stop::Collected);
         }
         // The tries of earlier requests count too.
@@ -267,7 +274,7 @@ impl Run<'_> {
         let scope = Scope::new(Arc::clone(&root), Path::default(), Context::Plain);
         let body = Scoped::new(Arc::clone(&scope), (self.handler.run)(intent.input.clone()));
         let result = attempt.drive(body).await?;
-        if !attempt.is_registered() && attempt.holdings.carrier().is_none() {
+        if !attempt.stands() {
             return self.record(attempt, result).await;
         }
         root.before_reply(&scope.claim()).await?;

@@ -87,7 +87,15 @@ pub(super) async fn called(
     callback: Option<Callback>,
 ) -> Result<Value, Declined> {
     let (key, caller) = (errand.key(asker), Some(asker.to_owned()));
-    let Errand { ssf, input, .. } = errand;
+    let Errand { ssf, read_only, input, .. } = errand;
+    if read_only && service.handler(&ssf).is_ok_and(|handler| !handler.read_only) {
+        let text = format!(
+            "service `{asker}` declares `{ssf}` as read-only, and in service `{}` it is not: take \
+             `read_only` off the declaration",
+            service.name
+        );
+        return Err(Declined::Refused(Reason::new("callee", text)));
+    }
     let request = Request { key, explicit: true, caller, callback, ssf, input };
     answer_apart(service, request, ()).await.map_err(|error| match error {
         Error::Failed { reason } => match reason.kind() {

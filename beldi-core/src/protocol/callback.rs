@@ -1,18 +1,18 @@
 //! Callbacks: the result of a call that its callee, in another service, finished after the caller had gone.
 //!
 //! A caller that gets no result in time halts, and its collector would ask again some time later. The
-//! callee need not wait for that: once it is done, its service brings the result. One row is written,
-//! the intent of the caller's root, in one conditional update: the result beside it, and the next
-//! attempt may begin at once. A crash before the update: the caller asks again, and is answered. After it: the
+//! callee need not wait for that: once somebody who went on with it has finished it, its service brings
+//! the result. One row is written, the intent of the caller's root, in one conditional update: the result
+//! beside it, and the next attempt may begin at once; the one that halted does not count. A crash before the update: the caller asks again, and is answered. After it: the
 //! attempt that begins finds the result where it would have asked.
 //!
-//! The update is refused unless
+//! The result is refused unless
 //!
 //! * the **token** is the one that went out with the call. It is a keyed hash of callee, service, root and
 //!   date, under a secret that never leaves the service row; so nothing is stored for a call, and every
 //!   attempt sends the same one,
 //! * its date has not passed,
-//! * the root is unfinished: no late callback makes a row,
+//! * the root is running: no late callback makes a row,
 //! * no result of this callee is there: the token is good for one.
 //!
 //! A result that is too large to be kept beside the intent only lets the next attempt begin.

@@ -9,8 +9,8 @@
 //! leaves nothing, a crash after it leaves everything: value and log entry are one row. A second
 //! delivery finds the mark and is refused, for ever (P1).
 //!
-//! **A conditional write** adds the user's condition. When that is what failed, a second update
-//! sets the mark with outcome `false`, without it a late delivery of the first could still succeed
+//! **A conditional write** adds the user's condition. When that is what failed, by the row that the
+//! refusal shows, a second update sets the mark with outcome `false`, without it a late delivery of the first could still succeed
 //! (P5). A crash between the two leaves no mark, so the next attempt judges the condition anew:
 //! nobody has acted on the first answer.
 //!
@@ -175,6 +175,7 @@ pub(crate) async fn write(
     let mut pruning = None;
     loop {
         let (change, when, outcome) = &intended;
+        let pruned = pruning.is_some();
         let update = item.marked(mark, searched, change.clone(), (*outcome).into(), *when, pruning);
         let row = match item.send(&update).await? {
             Updated::Applied(row) => return Ok(Written::now(*outcome, &row)),
@@ -183,6 +184,10 @@ pub(crate) async fn write(
         pruning = item.prunable_for(&row, mark);
         match item.clear(&row, mark, &mut searched).await? {
             Cleared::Marked(outcome) => return Ok(Written::before(outcome == Value::Bool(true))),
+            // What was to be pruned is gone: that refuses too.
+            Cleared::Nothing if pruned && when.is_some_and(|when| when.holds(Some(&row))) => {
+                pruning = None;
+            }
             Cleared::Nothing if when.is_some() => intended = (Change::Keep, None, false),
             Cleared::Spilled => pruning = None,
             Cleared::Nothing | Cleared::Prunable | Cleared::Searched => {}

@@ -6,9 +6,12 @@
 //!    before a request is acknowledged). It may carry the first journal slot. The loser adopts the
 //!    winner's row: its epoch, its input, its first slot, its result if there is one. A crash before
 //!    it leaves nothing, and nothing was visible; a crash after it leaves work for the collector.
-//! 2. **claim**, by whoever begins an attempt of a registered root: raises the attempt counter and
-//!    moves the lease *before* user code runs, so a crash that leaves no other trace is counted.
-//!    Conditional on the lease it saw; of two collectors one wins. A crash after it: the lease ends.
+//!    Where a decision carries the registration ([`txn`](super::txn)), that stands for the root until it is
+//!    registered, at its end or by a collector; what changed nothing is registered as done.
+//! 2. **claim**, by a collector or a follower that begins an attempt of a registered root: raises the
+//!    attempt counter and moves the lease *before* user code runs, so a crash that leaves no other trace is
+//!    counted. Conditional on the lease it saw; of two collectors one wins. A crash after it: the lease ends.
+//!    A request that finds its root registered joins in without: its client waits, and asks again.
 //! 3. **finish**: state and result, unless already done. All the result depends on is logged by
 //!    then (this row could not decide it: a slot of another attempt stands in another row), so a
 //!    crash before it is harmless: another attempt comes to the same result.
@@ -18,9 +21,12 @@
 //!    epoch, if it still has the one that is lost. Nothing was done under that, so nothing is lost.
 //! 6. **called back**: what a callee in another service returned ([`callback`]), while it runs.
 //! 7. **empty**, by the garbage collector, once it is done and behind the horizon: what is left is a
-//!    tombstone, which answers a late duplicate with the first result.
+//!    tombstone, which answers a late duplicate with the first result. Then **note over**, **postpone** and
+//!    **forget**, when nothing can come any more that it would have to answer ([`recycle`](super::recycle)).
 
 mod row;
+#[cfg(test)]
+mod tests;
 
 use std::collections::BTreeMap;
 
@@ -119,7 +125,9 @@ pub(crate) async fn register(
         Updated::Applied(_) => Ok(Registered::Mine),
         Updated::Refused(row) => {
             let theirs = Intent::read(&intent.request_key, &row.unwrap_or_default())?;
-            if theirs.by == intent.by && theirs.attempts == intent.attempts {
+            // A collector that takes over a decision registers in the name of the run that decided.
+            let is_same = theirs.first.as_ref() == first && theirs.state == intent.state;
+            if is_same && theirs.by == intent.by && theirs.attempts == intent.attempts {
                 return Ok(Registered::Mine);
             }
             Ok(Registered::Theirs(Box::new(theirs)))

@@ -10,7 +10,8 @@
 //! crash after it leaves a slot every later attempt loads. The loser of a slot must not go on with
 //! what it observed itself: it starts again with the winner's log.
 //!
-//! A transaction's step is logged by its decision, which lies in the same partition ([`txn`](super::txn)).
+//! A transaction's step is logged by its decision, which lies in the same partition ([`txn`](super::txn)); one
+//! that decides nothing, and a snapshot, are observations.
 //!
 //! **Load** reads the root's partition downwards, newest slot of an instance first. A query is no
 //! snapshot: read upwards, it could show slot 1 without slot 0 (j). A slot whose parts are not there

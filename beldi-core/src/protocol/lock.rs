@@ -15,16 +15,18 @@
 //! says so, take the lock away, and leave the number of the try as the transaction's mark: the
 //! **tombstone**. Anyone may settle who knows the decision; all that try write the same. One mark
 //! serves all tries of a transaction, since a try only begins when the one before is decided. That of
-//! another service's transaction names the service, and stands behind no fence ([`prune`](super::prune)).
+//! another service's transaction names the service, and goes behind a fence of that service's own
+//! ([`prune`](super::prune)).
 //!
 //! **Take** and **release** (instance): the lock's mark is that of the step that takes it, so a late
 //! delivery cannot take it again; it is given back *if* that same step's lock stands. An instance that
+//! asks again for what it holds leaves the mark of that step beside its lock. One that
 //! holds a lock and meets an older holder **declines** by a mark that says so.
 //!
 //! A crash leaves a lock or it does not. One that is left is in the due index and is settled by the
 //! collector, or by whoever meets it first, as its decision or its root tells. A head that has no value
-//! when its lock goes is listed for the garbage collector ([`recycle`]); a crash before that leaves it
-//! to the next writer.
+//! when its lock is released is listed for the garbage collector ([`recycle`]), and a delete is named by its
+//! decision or prepare record; a crash before that leaves it to the next writer.
 
 use crate::id::Id;
 use crate::protocol::daal::{
@@ -336,11 +338,28 @@ pub(crate) async fn take(item: &Item<'_>, hold: &Hold, now: u64) -> Result<Taken
             Ok(Cleared::Prunable) => pruning = item.prunable_for(&row, hold.step),
             Ok(Cleared::Nothing | Cleared::Searched | Cleared::Spilled) => {}
             Err(Refusal::Locked(lock)) if lock.holder.age() == hold.instance => {
-                return Ok(Taken::Mine(daal::value_of(row)));
+                return take_again(item, hold, *lock, daal::value_of(row)).await;
             }
             Err(Refusal::Locked(lock)) => return Ok(Taken::Theirs(*lock)),
             Err(refusal) => return Err(refusal),
         }
+    }
+}
+
+/// Marks that the instance, which holds the item since another step, has not taken it at this one: without
+/// the mark, a late delivery of [`take`] could take it when it has been given back.
+async fn take_again(
+    item: &Item<'_>,
+    hold: &Hold,
+    standing: Lock,
+    value: Option<Value>,
+) -> Result<Taken, Refusal> {
+    let item = Item { own_lock: Some(standing.holder), ..*item };
+    match daal::write(&item, hold.step, Change::Keep, None).await {
+        Ok(written) if written.outcome => Ok(Taken::Mine(value)),
+        Ok(_) => Ok(Taken::Declined),
+        Err(Refusal::Locked(lock)) => Ok(Taken::Theirs(*lock)),
+        Err(refusal) => Err(refusal),
     }
 }
 

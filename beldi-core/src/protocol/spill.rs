@@ -9,7 +9,7 @@
 //! can grow.
 //!
 //! An older row is in the garbage from the beginning: it goes once the horizon is above its largest
-//! epoch ([`recycle`](super::recycle)).
+//! epoch, and what it holds of other services' transactions is behind theirs ([`recycle`](super::recycle)).
 
 use crate::id::Epoch;
 use crate::protocol::daal::{Item, number};

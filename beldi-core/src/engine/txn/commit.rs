@@ -137,22 +137,25 @@ impl Step {
         };
         let carried = decision.root.as_ref().map(|root| root.epoch);
         small_enough(&decision)?;
-        if decision.root.is_some() {
-            attempt.asks_for_registration();
-        }
+        attempt.carries(decision.root.is_some());
         if weakness::is(Weakness::ReleaseBeforeDecision) {
             attempt.service.apply(&transaction.txn.root, &decision).await?;
         }
         attempt.puts_a_row();
-        match txn::decide(&attempt.service.store, &transaction.txn.root, &decision).await? {
+        let put = txn::decide(&attempt.service.store, &transaction.txn.root, &decision).await?;
+        match put {
             Put::Mine => {
                 attempt.decided(decision);
+                attempt.carries(false);
                 match carried {
                     Some(epoch) if !attempt.service.is_secure(epoch).await? => Err(Stop::Adopt),
                     _ => Ok(result),
                 }
             }
-            Put::Theirs(theirs) => Err(attempt.lost(transaction, &theirs)),
+            Put::Theirs(theirs) => {
+                attempt.carries(false);
+                Err(attempt.lost(transaction, &theirs))
+            }
         }
     }
 }

@@ -128,7 +128,14 @@ impl Transaction {
     /// Whether somebody else may have aborted it.
     fn is_in_doubt(&self, service: &Service) -> bool {
         let Tenure { limit, by, resumed, .. } = self.tenure();
-        resumed || by == Runs::Several || self.held_for(service) >= limit / 2
+        let doubtful = resumed || by == Runs::Several || self.held_for(service) >= limit / 2;
+        doubtful || self.asks_a_service()
+    }
+
+    /// Whether another service is asked just now: it may lose a race there.
+    fn asks_a_service(&self) -> bool {
+        let services = self.services.lock().unwrap_or_else(PoisonError::into_inner);
+        services.values().any(|turn| turn.try_lock().is_err())
     }
 
     /// Notes that a lock is asked for; tells the value if the item is held already, otherwise how

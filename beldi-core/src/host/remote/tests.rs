@@ -154,7 +154,10 @@ fn call(input: &str) -> Question {
     let (ssf, root, input) = ("charge".into(), "order-17".into(), input.into());
     let callback = serde_json::json!({ "root": "order-17", "token": vec![0; 32], "until": NOW });
     let callback: Callback = serde_json::from_value(callback).unwrap();
-    Question::Call { errand: Errand { callee: callee(), root, ssf, input }, callback }
+    Question::Call {
+        errand: Errand { callee: callee(), root, ssf, read_only: false, input },
+        callback,
+    }
 }
 
 /// A partner that knows the id of another's callee neither gets its result nor stands in its way.

@@ -1,6 +1,7 @@
 //! What becomes of the rows of an item: its older log rows, and its head once nothing is left in it.
 //!
-//! **An older row** whose largest epoch is below the horizon: first the head is fenced, for every mark
+//! **An older row** whose largest epoch is below the horizon, and whose foreign tombstones are below what
+//! their services have told: first the head is fenced, for every mark
 //! in it, then the row is deleted, if it is still the one that was looked at. The other way round, a
 //! late attempt would search the older rows in vain and write again. A late helper may put the row
 //! again; it is in the index then, and goes again.
