@@ -183,7 +183,7 @@ impl Handling<'_> {
                 info!(removed, complete, "the garbage collector's round");
                 // A table that somebody changes, to one of several regions for one, is told soon.
                 if let Some(table) = &self.host.table {
-                    table.check_table().await.map_err(beldi::Error::from)?;
+                    Box::pin(table.check_table()).await.map_err(beldi::Error::from)?;
                 }
                 Ok(json!({ "removed": removed, "complete": complete }))
             }

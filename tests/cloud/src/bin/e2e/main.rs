@@ -68,9 +68,9 @@ async fn main() -> ExitCode {
 
 /// Tells whether beldi lost, doubled, halved and kept nothing.
 async fn run(args: &Args) -> Result<bool> {
-    let started = Instant::now();
     let load = Load::new(args.bookings, args.clients, args.seed());
     let stage = Stage::start(args).await?;
+    let started = Instant::now();
     let client = Client::new(&stage.lambda_url());
     let beldi = on_beldi(&stage, &client, &load).await?;
     let raw = if stage.kills() { Some(on_raw_store(&stage, &client, &load).await?) } else { None };
