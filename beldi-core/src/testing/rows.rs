@@ -69,6 +69,16 @@ impl Rows {
         done.expect("rows that answer at once")
     }
 
+    /// Whether they are as the last look has shown them: on a bad way something may be late, or the index stale,
+    /// until a second look.
+    pub(super) async fn are_at_rest(&self, is_second_look: bool) -> bool {
+        match self {
+            Self::Memory(_) => true,
+            #[cfg(feature = "testing-dynamodb")]
+            Self::Table(rows) => rows.is_at_rest(is_second_look).await,
+        }
+    }
+
     /// Every row, in key order.
     pub(super) fn all(&self) -> Vec<(Key, Row)> {
         match self {

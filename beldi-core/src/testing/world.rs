@@ -336,12 +336,19 @@ impl World {
     ///
     /// The store's, if it gives up.
     pub async fn settle(&self) -> Result<()> {
+        let mut is_second_look = false;
         loop {
             let looks = join_all(self.services().map(look)).await;
             let looks = looks.into_iter().collect::<Result<Vec<_>>>()?;
             if looks.iter().any(|look| look.began) {
+                is_second_look = false;
                 continue;
             }
+            if !self.shared.rows.are_at_rest(is_second_look).await {
+                is_second_look = true;
+                continue;
+            }
+            is_second_look = false;
             match looks.iter().filter_map(|look| look.earliest).min() {
                 Some(time) => {
                     let wait = time.saturating_sub(self.service.outside.now()) + 1;

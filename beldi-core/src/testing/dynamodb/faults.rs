@@ -156,6 +156,11 @@ impl Faulty {
         self.late.extract_if(.., |(others, _)| *others == 0).map(|(_, sent)| sent).collect()
     }
 
+    /// All of them.
+    pub(super) fn all_late(&mut self) -> Vec<Sent> {
+        self.late.drain(..).map(|(_, sent)| sent).collect()
+    }
+
     pub(super) fn judge(&mut self, operation: &str, sent: &Sent) -> Verdict {
         if self.happens(WireFault::LostRequest) {
             return Verdict::Lose;

@@ -26,6 +26,8 @@ use crate::store::{DynamoStore, Key, Query, Row, Store};
 /// The rows of one world.
 pub(super) struct WorldTable {
     hosts: Arc<Prefixed>,
+    /// Where something may go wrong.
+    bad_wire: Option<Wire>,
     test: Prefixed,
 }
 
@@ -46,6 +48,14 @@ impl WorldTable {
 
     pub(super) fn for_the_test(&self) -> &dyn Store {
         &self.test
+    }
+
+    /// Lets what is late arrive, and the index come after. See [`Rows`](super::rows::Rows::are_at_rest).
+    pub(super) async fn is_at_rest(&self, is_second_look: bool) -> bool {
+        let Some(wire) = &self.bad_wire else { return true };
+        let arrived = wire.let_arrive();
+        tokio::time::sleep(STALE).await;
+        is_second_look && !arrived
     }
 
     /// Every row that was ever written through one of the stores, and is still there.
@@ -97,18 +107,16 @@ impl Server {
         let prefix = format!("{:x}~", self.worlds.fetch_add(1, Ordering::Relaxed));
         let patient = self.store.clone().with_outside(Arc::clone(&outside));
         let test = Prefixed::new(patient.clone(), prefix);
-        let hosts = match &self.faults {
-            None => test.over(patient, Duration::ZERO),
+        let (hosts, bad_wire) = match &self.faults {
+            None => (test.over(patient, Duration::ZERO), None),
             Some(faults) => {
                 let wire = Wire::to(&self.url).faults(faults.clone().for_next_world());
                 let store = DynamoStore::new(wire.client(), &*self.table).with_outside(outside);
-                test.over(
-                    store,
-                    if faults.has(WireFault::StaleIndex) { STALE } else { Duration::ZERO },
-                )
+                let is_stale = faults.has(WireFault::StaleIndex);
+                (test.over(store, if is_stale { STALE } else { Duration::ZERO }), Some(wire))
             }
         };
-        WorldTable { hosts: Arc::new(hosts), test }
+        WorldTable { hosts: Arc::new(hosts), bad_wire, test }
     }
 }
 

@@ -97,6 +97,15 @@ impl Wire {
             .map_or_else(BTreeMap::new, |faulty| faulty.injected.clone())
     }
 
+    /// Lets all that is late arrive now; tells whether there was something.
+    pub(super) fn let_arrive(&self) -> bool {
+        let late = lock(&self.shared.faulty).as_mut().map_or_else(Vec::new, Faulty::all_late);
+        for sent in &late {
+            let _ = self.send(sent);
+        }
+        !late.is_empty()
+    }
+
     fn transfer(&self, request: &HttpRequest) -> Result<Reply, ConnectorError> {
         let sent = Sent::of(request);
         let target = request.headers().get("x-amz-target").unwrap_or_default();
