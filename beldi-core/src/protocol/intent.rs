@@ -231,8 +231,13 @@ pub(crate) async fn resume(store: &dyn Store, intent: &Intent, now: u64) -> Resu
         .set(attr::STATE, RUNNING)
         .set(attr::EXCUSED, intent.attempts)
         .set(attr::NEXT, now);
-    let updated = store.update(&layout::intent_row(&intent.request_key), &update).await?;
-    Ok(matches!(updated, Updated::Applied(_)))
+    Ok(match store.update(&layout::intent_row(&intent.request_key), &update).await? {
+        Updated::Applied(_) => true,
+        // It may be what an earlier delivery of this has left.
+        Updated::Refused(row) => row.is_some_and(|row| {
+            row.text(attr::STATE) == Some(RUNNING) && row.int(attr::NEXT) == Some(now.into())
+        }),
+    })
 }
 
 /// Gives an unfinished root an epoch of now, in place of one that was lost; tells whether it still

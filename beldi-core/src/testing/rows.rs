@@ -1,6 +1,7 @@
 //! Where a world keeps its rows: in memory, or in the DynamoDB that a variable names.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use futures_util::FutureExt as _;
 
@@ -69,13 +70,13 @@ impl Rows {
         done.expect("rows that answer at once")
     }
 
-    /// Whether they are as the last look has shown them: on a bad way something may be late, or the index stale,
-    /// until a second look.
-    pub(super) async fn are_at_rest(&self, is_second_look: bool) -> bool {
+    /// How long to wait before they are looked at again, by what the last look has shown: how long nothing is
+    /// due, if something is to come. `None` if all is over.
+    pub(super) fn pause(&self, looks_in_vain: u32, wait: Option<Duration>) -> Option<Duration> {
         match self {
-            Self::Memory(_) => true,
+            Self::Memory(_) => wait,
             #[cfg(feature = "testing-dynamodb")]
-            Self::Table(rows) => rows.is_at_rest(is_second_look).await,
+            Self::Table(rows) => rows.pause(looks_in_vain, wait),
         }
     }
 

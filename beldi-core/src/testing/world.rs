@@ -336,26 +336,22 @@ impl World {
     ///
     /// The store's, if it gives up.
     pub async fn settle(&self) -> Result<()> {
-        let mut is_second_look = false;
+        let mut looks_in_vain = 0;
         loop {
             let looks = join_all(self.services().map(look)).await;
             let looks = looks.into_iter().collect::<Result<Vec<_>>>()?;
             if looks.iter().any(|look| look.began) {
-                is_second_look = false;
+                looks_in_vain = 0;
                 continue;
             }
-            if !self.shared.rows.are_at_rest(is_second_look).await {
-                is_second_look = true;
-                continue;
-            }
-            is_second_look = false;
-            match looks.iter().filter_map(|look| look.earliest).min() {
-                Some(time) => {
-                    let wait = time.saturating_sub(self.service.outside.now()) + 1;
-                    self.service.outside.sleep(Duration::from_millis(wait)).await;
-                }
+            let earliest = looks.iter().filter_map(|look| look.earliest).min();
+            let until = |time: u64| time.saturating_sub(self.service.outside.now()) + 1;
+            let wait = earliest.map(|time| Duration::from_millis(until(time)));
+            match self.shared.rows.pause(looks_in_vain, wait) {
+                Some(pause) => self.service.outside.sleep(pause).await,
                 None => return Ok(()),
             }
+            looks_in_vain += 1;
         }
     }
 

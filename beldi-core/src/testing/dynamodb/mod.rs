@@ -50,12 +50,15 @@ impl WorldTable {
         &self.test
     }
 
-    /// Lets what is late arrive, and the index come after. See [`Rows`](super::rows::Rows::are_at_rest).
-    pub(super) async fn is_at_rest(&self, is_second_look: bool) -> bool {
-        let Some(wire) = &self.bad_wire else { return true };
+    /// See [`Rows`](super::rows::Rows::pause). On a bad way something may be late, what is under way takes its time,
+    /// and the index may be stale: one look is not believed.
+    pub(super) fn pause(&self, looks_in_vain: u32, wait: Option<Duration>) -> Option<Duration> {
+        let Some(wire) = &self.bad_wire else { return wait };
         let arrived = wire.let_arrive();
-        tokio::time::sleep(STALE).await;
-        is_second_look && !arrived
+        match wait {
+            Some(wait) => Some(wait.min(STALE * (1 << looks_in_vain.min(20)))),
+            None => (arrived || looks_in_vain == 0).then_some(STALE),
+        }
     }
 
     /// Every row that was ever written through one of the stores, and is still there.
