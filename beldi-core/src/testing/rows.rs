@@ -73,6 +73,8 @@ impl Rows {
     /// How long to wait before they are looked at again, by what the last look has shown: how long nothing is
     /// due, if something is to come. `None` if all is over.
     pub(super) fn pause(&self, looks_in_vain: u32, wait: Option<Duration>) -> Option<Duration> {
+        #[cfg(not(feature = "testing-dynamodb"))]
+        let _ = looks_in_vain;
         match self {
             Self::Memory(_) => wait,
             #[cfg(feature = "testing-dynamodb")]
