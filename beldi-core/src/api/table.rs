@@ -154,9 +154,9 @@ impl<K: Key + ?Sized, V: Serialize + DeserializeOwned + Send> Table<K, V> {
     ///
     /// An instance that holds one item already and asks for another, which an older one holds, is
     /// told [`Busy`]: two that waited for each other would wait for ever. It can unlock what it has
-    /// and begin again. A write does not tell: it waits for whoever holds the item and fails in the end, so
-    /// an instance that holds something locks what it writes. Where several items belong together, a [`txn`](crate::txn) does all that by
-    /// itself.
+    /// and begin again. A write does not tell: it waits for whoever holds the item and fails in the end,
+    /// so an instance that holds something locks what it writes. Where several items belong together, a
+    /// [`txn`](crate::txn) does all that by itself.
     ///
     /// ```
     /// use beldi::{Busy, Table};

@@ -4,8 +4,8 @@
 //! A turn is an attribute of the head beside the lock: the oldest transaction that waits, and since
 //! when. Who waits **asks** for it in one update, *if* the same holder still has the item and nobody
 //! older the turn. A younger transaction that finds the item free but promised leaves it alone, and
-//! whoever locks it for a transaction ends the turn. It is a hint and nothing rests on it: a turn that was lost,
-//! doubled, late, or left behind by a crash only lets somebody wait for [`LASTS`], or not wait.
+//! whoever locks it for a transaction ends the turn. It is a hint and nothing rests on it: a turn that was
+//! lost, doubled, late, or left behind by a crash only lets somebody wait for [`LASTS`], or not wait.
 
 use crate::id::Id;
 use crate::protocol::daal::Item;

@@ -29,8 +29,8 @@
 //! the one attempt that took its locks first (which then sees nothing more), or anybody once it is
 //! overdue. So an attempt looks at the decision row before it shows a value if it has met its own
 //! try's lock, which makes it one of several runs, if an attempt before it may have left locks that it
-//! never meets, while another service is asked, which may have it aborted, or if it has held locks for half the time after which they are overdue; half, for
-//! clocks may differ by the other half.
+//! never meets, while another service is asked, which may have it aborted, or if it has held locks for
+//! half the time after which they are overdue; half, for clocks may differ by the other half.
 //!
 //! **Read.** Who finds a lock outside of the transaction looks up the decision. There is none: the
 //! value in the row is current. A commit that changes the item: the new value is current, though the
