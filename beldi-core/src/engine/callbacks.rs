@@ -1,4 +1,9 @@
 //! Results that are brought to a caller in another service, which did not wait for them.
+//!
+//! A callback goes out after the callee's root is finished, and once: a crash between the two, or a letter
+//! that is lost, costs the caller a wait, for it asks again. What it writes, and why it may come twice or
+//! late, is in [`callback`]. The secret behind its token is put if absent in the service row, so all hosts
+//! have the same.
 
 use tracing::{debug, warn};
 

@@ -6,6 +6,11 @@
 //! can close), and comes back with its age. Only one of several runs of a try waits nevertheless, until the
 //! try is overdue, and what waits for `Table::lock` or writes outside of a transaction until
 //! `Limits::lock_wait`.
+//!
+//! Waiting writes nothing that anything rests on: a [`turn`] is a hint. Settling is one update after the
+//! look at the decision, *if* that very lock still stands; a crash between the two leaves the lock for the
+//! next who meets it. An instance's own lock is logged by the mark that it leaves in the item's head, not
+//! by a slot: another attempt that comes to the step finds the lock, or that it was declined.
 
 use std::sync::Arc;
 use std::time::Duration;

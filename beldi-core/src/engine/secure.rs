@@ -4,6 +4,19 @@
 //! later, is confirmed; if it is lost, it gets a new epoch before anything is done for it
 //! ([`horizon`]). Only a commit may have been decided for it, in a row whose key has no epoch: that
 //! counts for the new one as well.
+//!
+//! Order of a renewal, and why a crash between any two is safe:
+//!
+//! 1. what the decisions of the old epoch committed is put in place, their sends among it, and the sends
+//!    are struck from them: their keys name the old epoch, so nobody keeps them after this. A crash leaves
+//!    a root that is still lost; the next attempt does the same again, and what is sent twice is one.
+//! 2. the intent gets the new epoch, *if* it still has the old one: of two, one renews and the other goes
+//!    on with it. A root for which only a decision stands is registered, put if absent.
+//! 3. for that one, its decision gives the duty to finish the root over to the intent. A crash before:
+//!    both are due, and lead to the same root.
+//!
+//! A lost root that has slots is parked instead: something may have been done for it, which happens only
+//! if clocks differ by more than is allowed.
 
 use super::locks::millis;
 use super::{Service, Stop};

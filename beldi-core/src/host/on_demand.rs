@@ -4,6 +4,11 @@
 //! invocation: it has tasks of its own, which are waited for at its end, and cut when its time is over.
 //! Invocations may run side by side; they share the store, the places for attempts and what is known of
 //! other services.
+//!
+//! It writes nothing of its own. An invocation that is killed leaves what a crash leaves anywhere else:
+//! the intent is durable before the first step that needs it, and whatever invokes the collectors goes on
+//! with it. What it was to begin at its end is in the due index; a start that is lost, or comes twice, finds
+//! the same intent.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -80,7 +85,7 @@ impl App {
     ///
     /// # Errors
     ///
-    /// If two SSFs have one name.
+    /// If two SSFs have one name, or a limit cannot be kept.
     pub fn on_demand(self, store: impl Store) -> Result<OnDemand> {
         Ok(OnDemand::open(self.into_parts()?, Arc::new(store), Arc::new(RealOutside)))
     }

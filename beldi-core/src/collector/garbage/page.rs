@@ -1,4 +1,9 @@
 //! One page of the garbage index: what its rows are, what they left elsewhere, and how they go.
+//!
+//! In this order: all rows of the page are read; the items they name are pruned, each once; then each row
+//! is emptied, removed, or put off to a later date. A row leaves the index last, so a crash anywhere leaves
+//! it there, and the next run begins with it again. Each change is conditional on the row as it was read
+//! ([`recycle`]); two collectors at once do half of it each, or all of it twice.
 
 use std::collections::BTreeSet;
 

@@ -1,4 +1,15 @@
 //! The transactional step: run the block in a try, decide, put in place what was decided.
+//!
+//! 1. The block runs. Its locks log what led to them; a block without any logs that before it decides.
+//! 2. The **decision**, which is also the log of this step, and the registration of a root that has none.
+//!    If it may have come from behind the horizon, the step is taken over by an attempt that looks.
+//! 3. Beside what comes next: the items, the sends, the word to services that take part. The root is
+//!    finished only after that.
+//!
+//! A crash before 2 leaves a try that nobody decided, for the next attempt to go on with or for others to
+//! abort once it is overdue. After 2 the next attempt recalls the result, and does 3 again. Who loses at
+//! 2 releases what it holds as the winner's decision says. Why the rows bear all this is in
+//! [`txn`](crate::protocol::txn).
 
 use std::collections::BTreeSet;
 use std::sync::Arc;

@@ -3,6 +3,10 @@
 //! A letter may be lost, doubled or late, like a store request: what it asks for is done once, or
 //! harmless twice. One without an answer is sent again a few times; then the attempt halts and asks
 //! later.
+//!
+//! Nothing is written for a letter, on either side: what a question does is written by the engine that
+//! answers it, which may crash at any line and be asked again. An answer is sealed to its letter, so a
+//! late one is never taken for that to another.
 
 mod letter;
 mod message;
