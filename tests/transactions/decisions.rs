@@ -1,5 +1,6 @@
 //! What was decided stands, also where the run that decided it loses sight of it.
 
+use std::cell::RefCell;
 use std::future::IntoFuture;
 use std::time::Duration;
 
@@ -63,6 +64,26 @@ async fn commit_then_look() -> Option<u64> {
     VALUES.get("place").await
 }
 
+#[beldi::ssf(read_only)]
+async fn is_even() -> bool {
+    let age = beldi::now().await.duration_since(std::time::UNIX_EPOCH).unwrap();
+    age.as_millis().is_multiple_of(2)
+}
+
+thread_local! {
+    /// What the runs of [`put_if_even`] were told.
+    static TOLD: RefCell<Vec<bool>> = const { RefCell::new(Vec::new()) };
+}
+
+/// What it locks depends on what the callee saw.
+#[beldi::txn]
+async fn put_if_even() -> Result<(), String> {
+    let even = is_even().await;
+    TOLD.with_borrow_mut(|told| told.push(even));
+    VALUES.put(if even { "x" } else { "y" }, &1).await;
+    Ok(())
+}
+
 fn world() -> World {
     let limits = Limits { attempt_time: ATTEMPT, ..Limits::default() };
     let app = App::new("decisions").limits(limits).ssf(add_one).ssf(set);
@@ -72,7 +93,9 @@ fn world() -> World {
             .ssf(y_and_z)
             .ssf(put_then_look)
             .ssf(put_and_note)
-            .ssf(commit_then_look),
+            .ssf(commit_then_look)
+            .ssf(is_even)
+            .ssf(put_if_even),
     )
 }
 
@@ -95,6 +118,21 @@ fn what_led_to_a_transaction_without_locks_is_logged_before_it_is_decided() {
         assert_eq!(held(world.call(send_or_put()).key("k"), gate, meanwhile).await, Ok(0));
         in_the_end(&world).await;
         assert_eq!((world.peek(VALUES, "notes"), world.peek(VALUES, "x")), (Some(1), None));
+    });
+}
+
+#[test]
+fn what_a_read_only_callee_saw_is_logged_before_the_next_lock() {
+    in_virtual_time(async {
+        let world = world();
+        disturb(world.store(), [(Update, DECISION, Fault::Hang)]);
+        let first = async { world.call(put_if_even()).key("k").await };
+        let _ = tokio::time::timeout(Duration::from_millis(101), first).await;
+        let second = world.new_host().call(put_if_even()).key("k").await;
+        assert_eq!(TOLD.take(), [true, true], "{second:?}");
+        second.unwrap().unwrap();
+        in_the_end(&world).await;
+        assert_eq!((world.peek(VALUES, "x"), world.peek(VALUES, "y")), (Some(1), None));
     });
 }
 

@@ -1,6 +1,7 @@
 //! Two owners' services: calls and transactions across them, through prepare records.
 
 use std::cell::RefCell;
+use std::future::IntoFuture;
 use std::time::Duration;
 
 use beldi::testing::{Fault, Gate, RequestKind, World, explore, in_virtual_time};
@@ -32,6 +33,14 @@ pub(super) mod payments {
         Ok(left)
     }
 
+    /// Holds the account until it has the receipts.
+    #[beldi::txn]
+    pub(super) async fn spend(account: String) -> Result<(), NoFunds> {
+        BALANCES.update(&account, |left| *left = left.and_then(|left| left.checked_sub(1))).await;
+        RECEIPTS.put(&account, &1).await;
+        Ok(())
+    }
+
     #[beldi::ssf]
     async fn receipt(account: String) {
         RECEIPTS.update(&account, |count| *count = Some(count.unwrap_or(0) + 1)).await;
@@ -43,7 +52,7 @@ pub(super) mod payments {
     }
 
     pub(in super::super) fn app() -> App {
-        App::new("payments").ssf(charge).ssf(receipt).ssf(mail)
+        App::new("payments").ssf(charge).ssf(receipt).ssf(mail).ssf(spend)
     }
 }
 
@@ -203,4 +212,53 @@ fn seen_by_a_try_that_is_aborted_elsewhere(at_home: u64, elsewhere: u64) {
 fn a_try_that_is_aborted_elsewhere_sees_no_mixture() {
     seen_by_a_try_that_is_aborted_elsewhere(2, 2);
     seen_by_a_try_that_is_aborted_elsewhere(10, 2);
+}
+
+/// Looks at home while it pays.
+#[beldi::txn]
+async fn watch_and_pay() -> Result<(), NoFunds> {
+    let look = async {
+        let x = VALUES.get("x").await;
+        note(x, VALUES.get("z").await);
+    };
+    beldi::join(look, charge(("ann".into(), 1))).await.1.map(drop)
+}
+
+/// An older rival in the other service has the try aborted there. The word of it is on its way while
+/// the try locks its last item at home, where others go on.
+#[test]
+fn a_try_that_is_aborted_while_a_service_is_asked_sees_no_mixture() {
+    in_virtual_time(async {
+        let payments = World::new(payments::app()).row(BALANCES, "ann", &50);
+        let shop = App::new("shop").ssf(watch_and_pay).ssf(set_both);
+        let world = World::new(shop).with(payments);
+        let [spent, looked, told] = [Gate::default(), Gate::default(), Gate::default()];
+        let wait = |gate: &Gate| Fault::WaitBefore(gate.clone());
+        let account = "table/balances/ann";
+        let rules = [
+            (RequestKind::Update, "table/receipts/ann", wait(&spent)),
+            (RequestKind::Update, "table/values/z", wait(&looked)),
+            // The older one locks it, the younger one asks for it, and takes that back.
+            (RequestKind::Update, account, Fault::None),
+            (RequestKind::Update, account, Fault::None),
+            (RequestKind::Update, account, wait(&told)),
+        ];
+        disturb(world.store(), rules);
+        let others = async {
+            looked.reached().await;
+            told.reached().await;
+            world.new_host().call(set_both(1)).await.unwrap().unwrap();
+            looked.open();
+            tokio::time::sleep(Duration::from_millis(100)).await;
+            told.open();
+        };
+        let younger = async {
+            tokio::time::sleep(Duration::from_millis(1)).await;
+            let _ = tokio::join!(world.call(watch_and_pay()).key("k").into_future(), others);
+        };
+        let older = world.service("payments").call(payments::spend("ann".into()));
+        held(older, spent, younger).await.unwrap();
+        let seen = SEEN.take();
+        assert!(!seen.is_empty() && seen.iter().all(|(x, z)| x == z), "{seen:?}");
+    });
 }
