@@ -34,7 +34,7 @@ impl RawHost {
     ///
     /// # Errors
     ///
-    /// If two SSFs have one name.
+    /// If two SSFs have one name, or a limit cannot be kept.
     pub fn open(app: App, store: impl Store, outside: impl Outside) -> Result<Self> {
         let (service, _) = Service::new(app.into_parts()?, Arc::new(store), Arc::new(outside));
         Ok(Self { service })

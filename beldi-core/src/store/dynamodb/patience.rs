@@ -31,7 +31,7 @@ pub(super) struct Patience {
 /// The wait after the first try, in milliseconds, doubled for each further one.
 const FIRST_WAIT: u64 = 20;
 /// The longest wait.
-const LONGEST_WAIT: u64 = 1000;
+const LONGEST_WAIT: u64 = 250;
 
 impl Patience {
     /// Sends a request until it succeeds, fails for good, or the time is over.

@@ -21,7 +21,7 @@ pub enum WireFault {
     LostReply,
     /// It arrives after the client has given it up and sent others.
     Late,
-    /// The table takes no more for now.
+    /// The table takes no more for now. In the end it takes every request.
     Throttled,
     /// The row is part of somebody's transaction.
     Conflict,
@@ -128,6 +128,8 @@ pub(super) struct Faulty {
     late: Vec<(u32, Sent)>,
     /// Pages that were announced by an empty one.
     pages: Vec<Reply>,
+    /// How often in a row a request was throttled.
+    throttled: HashMap<Vec<u8>, u32>,
     /// What the index showed when.
     shown: HashMap<Vec<u8>, Vec<(Instant, Reply)>>,
 }
@@ -135,8 +137,8 @@ pub(super) struct Faulty {
 impl Faulty {
     pub(super) fn new(faults: WireFaults) -> Self {
         let rng = Rng::with_seed(faults.seed);
-        let (injected, shown) = (BTreeMap::new(), HashMap::new());
-        Self { faults, rng, injected, late: Vec::new(), pages: Vec::new(), shown }
+        let (injected, throttled, shown) = (BTreeMap::new(), HashMap::new(), HashMap::new());
+        Self { faults, rng, injected, late: Vec::new(), pages: Vec::new(), throttled, shown }
     }
 
     fn happens(&mut self, fault: WireFault) -> bool {
@@ -173,7 +175,7 @@ impl Faulty {
             self.late.push((others, sent.clone()));
             return Verdict::Lose;
         }
-        if self.happens(WireFault::Throttled) {
+        if self.is_throttled(sent) {
             return Verdict::Answer(failure("ProvisionedThroughputExceededException"));
         }
         let writes = matches!(operation, "UpdateItem" | "DeleteItem");
@@ -184,6 +186,18 @@ impl Faulty {
             return Verdict::Answer(failure("TransactionInProgressException"));
         }
         self.announced(sent).map_or(Verdict::Send, Verdict::Answer)
+    }
+
+    /// Whether the table takes this request now. The worst storm starves none for ever.
+    fn is_throttled(&mut self, sent: &Sent) -> bool {
+        let before = self.throttled.get(&sent.body).copied().unwrap_or(0);
+        let throttled = before < MOST_THROTTLED && self.happens(WireFault::Throttled);
+        if throttled {
+            self.throttled.insert(sent.body.clone(), before + 1);
+        } else if before > 0 {
+            self.throttled.remove(&sent.body);
+        }
+        throttled
     }
 
     /// The page that goes on where an empty one told.
@@ -227,6 +241,10 @@ impl Faulty {
         }
     }
 }
+
+/// How often in a row a request is throttled at most: half of what makes a host give up, with the usual
+/// [`Limits`](crate::Limits).
+const MOST_THROTTLED: u32 = 40;
 
 /// What the place to go on behind an empty page begins with.
 const ANNOUNCED: &str = "~announced-";

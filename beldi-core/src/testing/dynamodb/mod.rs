@@ -34,6 +34,9 @@ pub(super) struct WorldTable {
 /// How late the index is at most, where it is stale.
 pub(super) const STALE: Duration = Duration::from_millis(200);
 
+/// How long a host repeats a request at most, with the usual [`Limits`](crate::Limits).
+const UNDER_WAY: Duration = Duration::from_secs(20);
+
 impl WorldTable {
     /// A place for a new world, if a variable asks for it.
     pub(super) fn asked_for(outside: Arc<dyn Outside>) -> Option<Self> {
@@ -57,7 +60,8 @@ impl WorldTable {
         let arrived = wire.let_arrive();
         match wait {
             Some(wait) => Some(wait.min(STALE * (1 << looks_in_vain.min(20)))),
-            None => (arrived || looks_in_vain == 0).then_some(STALE),
+            None if looks_in_vain == 0 => Some(UNDER_WAY),
+            None => arrived.then_some(STALE),
         }
     }
 
