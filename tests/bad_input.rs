@@ -43,6 +43,15 @@ fn a_value_over_400_kb_names_table_key_and_size_and_loses_nothing() {
     });
 }
 
+#[test]
+fn more_marks_than_a_request_can_name_are_refused() {
+    let app = |marks| App::new("test").limits(Limits { marks, ..Limits::default() });
+    let open = |marks| app(marks).on_demand(beldi::store::MemoryStore::new());
+    assert!(open(100).is_ok());
+    let error = open(101).unwrap_err().to_string();
+    assert!(error.contains("`Limits::marks` is 101") && error.contains("100"), "{error}");
+}
+
 #[beldi::ssf]
 async fn panic_at_once() {
     let count = COUNTS.get("any").await;

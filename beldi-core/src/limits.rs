@@ -40,6 +40,8 @@ pub const MAX_LETTER: usize = 4 * 1024 * 1024;
 pub(crate) const LETTER_TIME: u64 = 15 * 60 * 1000;
 /// The form of letters that this version writes and reads.
 pub(crate) const LETTER_FORM: u8 = 1;
+/// The most that [`Limits::marks`] may be: a spill names each of them in a condition.
+const MAX_MARKS: u32 = 100;
 /// The shortest secret that two services may share, in bytes.
 pub(crate) const MIN_SECRET: usize = 16;
 /// The deepest chain of calls inside a service.
@@ -98,7 +100,8 @@ pub struct Limits {
     /// How long the result of a finished request answers those that come again with its key, from
     /// its collection on. See [`App::redelivery`](crate::App::redelivery). Default: 7 days.
     pub redelivery: Duration,
-    /// Marks in the head of an item before they are spilled to an older row. Default: 16.
+    /// Marks in the head of an item before they are spilled to an older row. Default: 16, at most 100:
+    /// DynamoDB takes no request that names many more.
     pub marks: u32,
     /// The most items a transaction may lock. Default: 100.
     pub txn_keys: usize,
@@ -139,6 +142,14 @@ impl Default for Limits {
 }
 
 impl Limits {
+    /// Why no service can run with these, if so.
+    pub(crate) fn check(&self) -> Result<(), String> {
+        if self.marks <= MAX_MARKS {
+            return Ok(());
+        }
+        Err(format!("`Limits::marks` is {}; at most {MAX_MARKS} fit into one request", self.marks))
+    }
+
     /// How long a begun attempt counts as alive: its time, and room for its last request.
     pub(crate) fn lease(&self) -> Duration {
         self.attempt_time + self.request_time * 2

@@ -120,7 +120,7 @@ impl Function {
     ///
     /// # Errors
     ///
-    /// If two SSFs have one name.
+    /// If two SSFs have one name, or a limit cannot be kept.
     pub fn open(self, store: impl Store) -> Result<Host, Failure> {
         self.open_with(store, Settings::default(), None)
     }

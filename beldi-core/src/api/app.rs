@@ -128,7 +128,7 @@ impl App {
     ///
     /// # Errors
     ///
-    /// If two SSFs have one name.
+    /// If two SSFs have one name, or a limit cannot be kept.
     ///
     /// # Panics
     ///
@@ -145,6 +145,7 @@ impl App {
             return Err(Error::Host(text));
         }
         let Self { name, version, handlers, compatible, redelivery, limits, .. } = self;
+        limits.check().map_err(Error::Host)?;
         Ok(Parts { name, version, handlers, compatible, redelivery, limits })
     }
 }

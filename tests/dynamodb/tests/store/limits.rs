@@ -1,10 +1,12 @@
 //! Sizes and complexity, at the limit, one below and one above.
 
-use beldi::Value;
 use beldi::store::{Condition, DynamoStore, Key, MAX_ROW, Store, StoreError, Update, Updated};
+use beldi::{App, Limits, Table, Value};
 use dynamodb::Dynoxide;
 
 use crate::store;
+
+const COUNTS: Table<str, u64> = Table::new("counts");
 
 /// What DynamoDB counts of a row besides what [`Row::size`](beldi::store::Row::size) does: the names of
 /// the key attributes.
@@ -74,6 +76,21 @@ async fn a_condition_may_have_300_operators() {
             }
             ended => panic!("{conditions} conditions: {ended:?}"),
         }
+    }
+}
+
+#[beldi::ssf]
+async fn count() -> u64 {
+    COUNTS.update("ritz", |count| *count.insert(count.unwrap_or(0) + 1)).await
+}
+
+#[tokio::test]
+async fn the_most_marks_of_a_head_can_be_spilled() {
+    let server = Dynoxide::start();
+    let app = App::new("travel").ssf(count).limits(Limits { marks: 100, ..Limits::default() });
+    let host = app.open(store(server.client()).await).unwrap();
+    for nth in 1..=250 {
+        assert_eq!(host.call(count()).await.unwrap(), nth);
     }
 }
 
