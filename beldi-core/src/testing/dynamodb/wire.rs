@@ -36,13 +36,9 @@ use super::faults::{Faulty, Verdict, WireFault, WireFaults};
 pub struct Wire {
     url: String,
     agent: Agent,
-    shared: Arc<Shared>,
-}
-
-#[derive(Default)]
-struct Shared {
-    requests: Mutex<BTreeMap<String, u64>>,
-    faulty: Mutex<Option<Faulty>>,
+    requests: Arc<Mutex<BTreeMap<String, u64>>>,
+    /// What goes wrong, if something does: then requests go one after the other.
+    faulty: Option<Arc<Mutex<Faulty>>>,
 }
 
 /// A request, so that it can be sent when nobody waits for it any more.
@@ -64,14 +60,14 @@ impl Wire {
     /// A good way to the server at this address.
     pub fn to(url: &str) -> Self {
         let config = Agent::config_builder().http_status_as_error(false).proxy(None);
-        Self { url: url.to_owned(), agent: config.build().into(), shared: Arc::default() }
+        let (agent, requests) = (config.build().into(), Arc::default());
+        Self { url: url.to_owned(), agent, requests, faulty: None }
     }
 
-    /// Lets things go wrong from now on.
+    /// The same way, on which things go wrong.
     #[must_use]
     pub fn faults(self, faults: WireFaults) -> Self {
-        *lock(&self.shared.faulty) = Some(Faulty::new(faults));
-        self
+        Self { faulty: Some(Arc::new(Mutex::new(Faulty::new(faults)))), ..self }
     }
 
     /// A client that goes this way, with credentials that only a local server takes.
@@ -87,19 +83,19 @@ impl Wire {
 
     /// How often each operation was sent.
     pub fn requests(&self) -> BTreeMap<String, u64> {
-        lock(&self.shared.requests).clone()
+        lock(&self.requests).clone()
     }
 
     /// What went wrong how often.
     pub fn injected(&self) -> BTreeMap<WireFault, u64> {
-        lock(&self.shared.faulty)
-            .as_ref()
-            .map_or_else(BTreeMap::new, |faulty| faulty.injected.clone())
+        let faulty = self.faulty.as_ref();
+        faulty.map_or_else(BTreeMap::new, |faulty| lock(faulty).injected.clone())
     }
 
     /// Lets all that is late arrive now; tells whether there was something.
     pub(super) fn let_arrive(&self) -> bool {
-        let late = lock(&self.shared.faulty).as_mut().map_or_else(Vec::new, Faulty::all_late);
+        let faulty = self.faulty.as_ref();
+        let late = faulty.map_or_else(Vec::new, |faulty| lock(faulty).all_late());
         for sent in &late {
             let _ = self.send(sent);
         }
@@ -110,9 +106,9 @@ impl Wire {
         let sent = Sent::of(request);
         let target = request.headers().get("x-amz-target").unwrap_or_default();
         let operation = target.rsplit('.').next().unwrap_or_default();
-        *lock(&self.shared.requests).entry(operation.to_owned()).or_default() += 1;
-        let mut faulty = lock(&self.shared.faulty);
-        let Some(faulty) = faulty.as_mut() else { return self.send(&sent) };
+        *lock(&self.requests).entry(operation.to_owned()).or_default() += 1;
+        let Some(faulty) = &self.faulty else { return self.send(&sent) };
+        let mut faulty = lock(faulty);
         for late in faulty.late() {
             let _ = self.send(&late);
         }
