@@ -82,6 +82,15 @@ impl Rows {
         }
     }
 
+    /// Whether requests take time on a world's clock: over a bad wire they are repeated.
+    pub(super) fn takes_time(&self) -> bool {
+        match self {
+            Self::Memory(_) => false,
+            #[cfg(feature = "testing-dynamodb")]
+            Self::Table(rows) => rows.takes_time(),
+        }
+    }
+
     /// Every row, in key order.
     pub(super) fn all(&self) -> Vec<(Key, Row)> {
         match self {

@@ -355,6 +355,11 @@ impl World {
         }
     }
 
+    /// Whether requests take time on its clock.
+    pub(super) fn takes_time(&self) -> bool {
+        self.shared.rows.takes_time()
+    }
+
     fn services(&self) -> impl Iterator<Item = &Arc<Service>> {
         std::iter::once(&self.service).chain(self.others.iter().map(|other| &other.service))
     }

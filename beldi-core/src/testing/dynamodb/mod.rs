@@ -63,6 +63,11 @@ impl WorldTable {
         }
     }
 
+    /// See [`Rows`](super::rows::Rows::takes_time).
+    pub(super) fn takes_time(&self) -> bool {
+        self.bad_wire.is_some()
+    }
+
     /// Every row that was ever written through one of the stores, and is still there.
     pub(super) fn all(&self) -> Vec<(Key, Row)> {
         aside(async {
