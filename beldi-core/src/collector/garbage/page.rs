@@ -2,8 +2,8 @@
 //!
 //! In this order: all rows of the page are read; the items they name are pruned, each once; then each row
 //! is emptied, removed, or put off to a later date. A row leaves the index last, so a crash anywhere leaves
-//! it there, and the next run begins with it again. Each change is conditional on the row as it was read
-//! ([`recycle`]); two collectors at once do half of it each, or all of it twice.
+//! it there, and the next run begins with it again. Two collectors at once do half of it each, or all of it
+//! twice; why each change may come twice or late is in [`recycle`].
 
 use std::collections::BTreeSet;
 

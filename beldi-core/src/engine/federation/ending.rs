@@ -3,11 +3,11 @@
 //! The coordinator **tells** each service that takes part, beside putting its own items in place. There,
 //! the sends of the records that count are put, then all items of all records are settled. Each is safe
 //! to do again, and late: a send is put if absent, and a lock is settled only if it is this very try's.
-//! A root is finished only after all have been told of what it committed; so after a crash anywhere its next attempt, or the
-//! one that takes over its decision, tells them again. Who meets a lock before that **asks** the
-//! coordinator, and settles it by what it hears.
+//! A root is finished only after all have been told of what it committed; so after a crash anywhere its
+//! next attempt, or the one that takes over its decision, tells them again. Who meets a lock before that
+//! **asks** the coordinator, and settles it by what it hears.
 //!
-//! A decision may be collected when somebody asks. Then its root was finished, so all have been told, and
+//! A decision may be collected when somebody asks. Then all have been told of what its root committed, and
 //! what the item shows is current.
 
 use futures_util::future::try_join_all;
