@@ -141,6 +141,10 @@ impl Faulty {
         Self { faults, rng, injected, late: Vec::new(), pages: Vec::new(), throttled, shown }
     }
 
+    pub(super) fn has(&self, fault: WireFault) -> bool {
+        self.faults.has(fault)
+    }
+
     fn happens(&mut self, fault: WireFault) -> bool {
         let likely = self.faults.likely.get(&fault).copied().unwrap_or(0.0);
         let happens = likely > 0.0 && self.rng.f64() < likely;
@@ -190,7 +194,7 @@ impl Faulty {
 
     /// Whether the table takes this request now. The worst storm starves none for ever.
     fn is_throttled(&mut self, sent: &Sent) -> bool {
-        if !self.faults.has(WireFault::Throttled) {
+        if !self.has(WireFault::Throttled) {
             return false;
         }
         let request = what(sent);
@@ -229,7 +233,7 @@ impl Faulty {
     /// Maybe what the same query of the index would have shown a little earlier.
     fn stale(&mut self, sent: &Sent, reply: Reply) -> Reply {
         let is_of_index = sent.body.windows(11).any(|word| word == b"\"IndexName\"");
-        if !is_of_index || !self.faults.has(WireFault::StaleIndex) {
+        if !is_of_index || !self.has(WireFault::StaleIndex) {
             return reply;
         }
         let now = Instant::now();

@@ -23,7 +23,7 @@ pub use wire::Wire;
 use self::prefixed::Prefixed;
 use super::in_virtual_time;
 use crate::outside::{Outside, RealOutside};
-use crate::store::{DynamoStore, Key, Query, Row, Store};
+use crate::store::{DynamoStore, Key, Row, Store};
 
 /// The rows of one world.
 pub(super) struct WorldTable {
@@ -70,23 +70,11 @@ impl WorldTable {
 
     /// Every row that was ever written through one of the stores, and is still there.
     pub(super) fn all(&self) -> Vec<(Key, Row)> {
-        aside(async {
-            let mut rows = Vec::new();
-            for partition in self.test.partitions() {
-                let (prefix, descending, limit) = (String::new(), false, 1000);
-                let mut query = Query { partition, prefix, descending, limit, after: None };
-                loop {
-                    #[expect(clippy::expect_used, reason = "a test cannot go on without")]
-                    let page = self.test.query(&query).await.expect("a page of a world's rows");
-                    rows.extend(page.rows);
-                    query.after = page.next;
-                    if query.after.is_none() {
-                        break;
-                    }
-                }
-            }
-            rows
-        })
+        if self.bad_wire.as_ref().is_some_and(Wire::is_late) {
+            self.test.forget();
+        }
+        #[expect(clippy::expect_used, reason = "a test cannot go on without")]
+        aside(self.test.all()).expect("a world's rows")
     }
 }
 

@@ -1,7 +1,7 @@
 //! One world's part of a table.
 
-use std::collections::BTreeSet;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use futures_util::future::BoxFuture;
@@ -12,30 +12,67 @@ use crate::store::{
     Store, StoreError, Update, Updated,
 };
 
+/// The partitions where something was written, each with its rows if they were read since.
+type Known = BTreeMap<String, Option<Vec<(Key, Row)>>>;
+
 /// Puts a prefix before every partition and every due shard, and takes it away again.
 pub(super) struct Prefixed {
     inner: DynamoStore,
     prefix: String,
-    /// Where something was written.
-    partitions: Arc<Mutex<BTreeSet<String>>>,
+    known: Arc<Mutex<Known>>,
     due_lag: Duration,
 }
 
 impl Prefixed {
     pub(super) fn new(inner: DynamoStore, prefix: String) -> Self {
-        Self { inner, prefix, partitions: Arc::default(), due_lag: Duration::ZERO }
+        Self { inner, prefix, known: Arc::default(), due_lag: Duration::ZERO }
     }
 
     /// The same part through another store for the table.
     pub(super) fn over(&self, inner: DynamoStore, due_lag: Duration) -> Self {
-        let (prefix, partitions) = (self.prefix.clone(), Arc::clone(&self.partitions));
-        Self { inner, prefix, partitions, due_lag }
+        let (prefix, known) = (self.prefix.clone(), Arc::clone(&self.known));
+        Self { inner, prefix, known, due_lag }
     }
 
-    /// Where rows may be.
-    pub(super) fn partitions(&self) -> Vec<String> {
-        let partitions = self.partitions.lock().unwrap_or_else(PoisonError::into_inner);
-        partitions.iter().cloned().collect()
+    /// Every row that was written through one of the stores, and is still there. A partition that nobody
+    /// wrote since is not read again.
+    pub(super) async fn all(&self) -> Result<Vec<(Key, Row)>> {
+        let unread = |(name, rows): (&String, &Option<_>)| rows.is_none().then(|| name.clone());
+        let unread: Vec<_> = self.known().iter().filter_map(unread).collect();
+        for partition in unread {
+            let rows = self.whole(&partition).await?;
+            self.known().insert(partition, Some(rows));
+        }
+        Ok(self.known().values().flatten().flatten().cloned().collect())
+    }
+
+    /// Lets everything be read again: something may have arrived late.
+    pub(super) fn forget(&self) {
+        self.known().values_mut().for_each(|rows| *rows = None);
+    }
+
+    async fn whole(&self, partition: &str) -> Result<Vec<(Key, Row)>> {
+        let (partition, prefix) = (partition.to_owned(), String::new());
+        let mut query = Query { partition, prefix, descending: false, limit: 1000, after: None };
+        let mut rows = Vec::new();
+        loop {
+            let page = self.range(&query).await?;
+            rows.extend(page.rows);
+            query.after = page.next;
+            if query.after.is_none() {
+                return Ok(rows);
+            }
+        }
+    }
+
+    fn known(&self) -> MutexGuard<'_, Known> {
+        self.known.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// A partition is to be read again from now on, and after this was dropped, however a write ends.
+    fn writes(&self, partition: &str) -> impl Drop {
+        self.known().insert(partition.to_owned(), None);
+        Writes { known: Arc::clone(&self.known), partition: partition.to_owned() }
     }
 
     fn prefixed(&self, text: &str) -> String {
@@ -108,8 +145,7 @@ impl Prefixed {
 
     async fn change(&self, key: &Key, update: &Update) -> Result<Updated> {
         let there = self.there(key)?;
-        let partitions = || self.partitions.lock().unwrap_or_else(PoisonError::into_inner);
-        partitions().insert(key.partition.clone());
+        let _writes = self.writes(&key.partition);
         let set = update.set.iter().map(|(name, value)| (name.clone(), self.value(name, value)));
         let update =
             Update { when: self.condition(&update.when), set: set.collect(), ..update.clone() };
@@ -134,6 +170,18 @@ impl Prefixed {
         let DuePage { rows, next } = self.inner.due(&there).await?;
         let next = next.map(|(order, key)| (order, self.here(key)));
         Ok(DuePage { rows: self.rows(rows), next })
+    }
+}
+
+struct Writes {
+    known: Arc<Mutex<Known>>,
+    partition: String,
+}
+
+impl Drop for Writes {
+    fn drop(&mut self) {
+        let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
+        known.insert(std::mem::take(&mut self.partition), None);
     }
 }
 
@@ -162,7 +210,10 @@ impl Store for Prefixed {
     }
 
     fn delete<'a>(&'a self, key: &'a Key, when: &'a Condition) -> BoxFuture<'a, Result<bool>> {
-        Box::pin(async move { self.inner.delete(&self.there(key)?, &self.condition(when)).await })
+        Box::pin(async move {
+            let _writes = self.writes(&key.partition);
+            self.inner.delete(&self.there(key)?, &self.condition(when)).await
+        })
     }
 
     fn due_lag(&self) -> Duration {

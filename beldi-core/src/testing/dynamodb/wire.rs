@@ -92,6 +92,11 @@ impl Wire {
         faulty.map_or_else(BTreeMap::new, |faulty| lock(faulty).injected.clone())
     }
 
+    /// Whether a request may arrive when nobody waits for it any more.
+    pub(super) fn is_late(&self) -> bool {
+        self.faulty.as_ref().is_some_and(|faulty| lock(faulty).has(WireFault::Late))
+    }
+
     /// Lets all that is late arrive now; tells whether there was something.
     pub(super) fn let_arrive(&self) -> bool {
         let faulty = self.faulty.as_ref();
