@@ -1,9 +1,10 @@
-//! Stands in front of a DynamoDB server: counts every request, and lets it take its time.
+//! Stands in front of a DynamoDB server: counts every request, lets it take its time, and gives each owner
+//! its own table only.
 
 use std::collections::BTreeMap;
 use std::io;
 use std::net::SocketAddr;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -13,6 +14,7 @@ use axum::extract::{DefaultBodyLimit, State};
 use axum::http::{HeaderMap, HeaderName, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use serde::Deserialize;
+use serde_json::json;
 use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
 use tokio::time::sleep;
@@ -58,6 +60,9 @@ struct Shared {
     http: reqwest::Client,
     counts: Mutex<BTreeMap<Kind, u64>>,
     delay: Mutex<Duration>,
+    /// The table of an access key.
+    tables: Mutex<BTreeMap<String, String>>,
+    refused: AtomicU64,
     /// Requests that are not answered yet.
     open: AtomicUsize,
 }
@@ -75,6 +80,8 @@ impl Proxy {
             http,
             counts: Mutex::default(),
             delay: Mutex::default(),
+            tables: Mutex::default(),
+            refused: AtomicU64::new(0),
             open: AtomicUsize::new(0),
         });
         let listener = TcpListener::bind(("127.0.0.1", port)).await?;
@@ -97,6 +104,18 @@ impl Proxy {
     /// Keeps every request so long before it is sent on, from now on.
     pub fn delay(&self, time: Duration) {
         *self.shared.delay.lock().unwrap_or_else(PoisonError::into_inner) = time;
+    }
+
+    /// Refuses what is signed with this access key and is not about this table, as IAM does. Other keys may
+    /// ask for all tables.
+    pub fn only(&self, access_key: &str, table: &str) {
+        let mut tables = self.shared.tables.lock().unwrap_or_else(PoisonError::into_inner);
+        tables.insert(access_key.to_owned(), table.to_owned());
+    }
+
+    /// How many requests it refused.
+    pub fn refused(&self) -> u64 {
+        self.shared.refused.load(Ordering::Relaxed)
     }
 
     /// How many requests there were of each kind.
@@ -137,9 +156,14 @@ impl Kind {
 }
 
 impl Shared {
-    fn count(&self, headers: &HeaderMap, body: &[u8]) {
+    fn count(&self, kind: Kind) {
         let mut counts = self.counts.lock().unwrap_or_else(PoisonError::into_inner);
-        *counts.entry(Kind::of(headers, body)).or_default() += 1;
+        *counts.entry(kind).or_default() += 1;
+    }
+
+    fn may(&self, headers: &HeaderMap, kind: &Kind) -> bool {
+        let tables = self.tables.lock().unwrap_or_else(PoisonError::into_inner);
+        tables.get(access_key(headers)).is_none_or(|own| *own == kind.table)
     }
 
     async fn send_on(&self, mut headers: HeaderMap, body: Bytes) -> reqwest::Result<Response> {
@@ -158,13 +182,33 @@ impl Shared {
 
 async fn forward(State(shared): State<Arc<Shared>>, headers: HeaderMap, body: Bytes) -> Response {
     let _open = Open::new(&shared.open);
-    shared.count(&headers, &body);
+    let kind = Kind::of(&headers, &body);
+    if !shared.may(&headers, &kind) {
+        shared.refused.fetch_add(1, Ordering::Relaxed);
+        return denied(&kind);
+    }
+    shared.count(kind);
     let delay = *shared.delay.lock().unwrap_or_else(PoisonError::into_inner);
     if !delay.is_zero() {
         sleep(delay).await;
     }
     let sent = shared.send_on(headers, body).await;
     sent.unwrap_or_else(|error| (StatusCode::BAD_GATEWAY, error.to_string()).into_response())
+}
+
+/// Who signed the request.
+fn access_key(headers: &HeaderMap) -> &str {
+    let signature =
+        headers.get(header::AUTHORIZATION).and_then(|signature| signature.to_str().ok());
+    let credential = signature.and_then(|signature| signature.split_once("Credential="));
+    credential.and_then(|(_, scope)| scope.split('/').next()).unwrap_or_default()
+}
+
+fn denied(Kind { table, operation, .. }: &Kind) -> Response {
+    let why = format!("not authorized to perform dynamodb:{operation} on table {table:?}");
+    let body =
+        json!({ "__type": "com.amazon.coral.service#AccessDeniedException", "Message": why });
+    (StatusCode::BAD_REQUEST, body.to_string()).into_response()
 }
 
 /// Counts a request as open until it is answered, or its sender is gone.

@@ -1,8 +1,9 @@
-//! What the proxy counts and delays, in front of a server that answers as ever.
+//! What the proxy counts, delays and refuses, in front of a server that answers as ever.
 
 use std::time::Duration;
 
 use aws_sdk_dynamodb::Client;
+use aws_sdk_dynamodb::config::Credentials;
 use beldi::store::{Condition, DueQuery, DynamoStore, Key, Store, Update};
 use cloud::proxy::{Kind, Proxy};
 use dynamodb::{Dynoxide, config};
@@ -36,4 +37,26 @@ async fn counts_by_operation_and_takes_its_time() {
     let began = Instant::now();
     store.get(&key).await.unwrap();
     assert!(began.elapsed() >= Duration::from_millis(60));
+}
+
+#[tokio::test]
+async fn an_owner_has_its_own_table_only() {
+    let server = Dynoxide::in_memory(0);
+    let proxy = Proxy::start(0, server.url()).await.unwrap();
+    let credentials = Credentials::new("travel", "none", None, None, "tests");
+    let client = || {
+        let config = config(&proxy.endpoint()).credentials_provider(credentials.clone());
+        Client::from_conf(config.build())
+    };
+    let (own, other) = (DynamoStore::new(client(), "travel"), DynamoStore::new(client(), "bank"));
+    let key = Key::new("guests", "ann");
+    own.create_table().await.unwrap();
+    other.create_table().await.unwrap();
+
+    proxy.only("travel", "travel");
+    assert_eq!(own.get(&key).await.unwrap(), None);
+    assert_eq!(proxy.refused(), 0);
+    let refused = other.get(&key).await.unwrap_err().to_string();
+    assert!(refused.contains("not authorized to perform dynamodb:GetItem"), "{refused}");
+    assert_eq!(proxy.refused(), 1);
 }

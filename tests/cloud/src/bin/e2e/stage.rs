@@ -1,5 +1,5 @@
-//! Everything that runs: DynamoDB on a file, the proxy that counts what it is asked, the functions and
-//! the schedules that have their collectors make rounds.
+//! Everything that runs: DynamoDB on a file, the proxy that counts what it is asked and by whom, the functions
+//! and the schedules that have their collectors make rounds.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -125,6 +125,11 @@ impl Stage {
         }
     }
 
+    /// How often a function asked for a table that is not its own.
+    pub(crate) fn trespasses(&self) -> u64 {
+        self.proxy.refused()
+    }
+
     /// Requests for these tables until now.
     pub(crate) fn requests(&self, tables: &[&str]) -> Requests {
         let is_ours = |kind: &Kind| tables.contains(&&*kind.table);
@@ -158,6 +163,7 @@ impl Platform {
         let programs = build::programs(args)?;
         let peer = |function: &str| json!({ "function": function, "key": SHARED_KEY });
         let function = |name: &str, table: &str, peers: Value| {
+            proxy.only(name, table);
             Function::new(name, programs.join(name))
                 .env("BELDI_TABLE", table)
                 .env("BELDI_PEERS", peers.to_string())
