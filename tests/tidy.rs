@@ -216,6 +216,7 @@ fn documents_name_files_that_exist() {
         "docs/stored-form.md",
         "docs/security.md",
         "docs/emulators.md",
+        "docs/failures.md",
         "docs/performance.md",
         "beldi-lambda/README.md",
     ] {
