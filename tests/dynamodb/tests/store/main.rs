@@ -2,6 +2,7 @@
 //! limits and errors.
 
 mod canned;
+mod costs;
 mod errors;
 mod faults;
 mod limits;
