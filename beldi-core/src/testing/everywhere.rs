@@ -1,6 +1,7 @@
 //! The loop that means "exactly once": something goes wrong at the first store request, everything
 //! comes to its end, the result is checked; then at the second; until a run ends untouched.
 
+use std::cell::Cell;
 use std::fmt;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::sync::Arc;
@@ -15,10 +16,18 @@ use super::{Fault, RequestKind, World, in_virtual_time};
 /// How many points were visited, each a run of its own. See [`World::crash_everywhere`].
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Visited {
-    /// Store requests of an undisturbed run.
+    /// Store requests of an undisturbed run; about as many, if points were left out.
     pub requests: usize,
     /// Runs, each disturbed at one place or at one pair of places.
     pub points: usize,
+}
+
+impl Visited {
+    /// One more loop, which visited every so many-th point.
+    fn add(&mut self, points: usize, stride: usize) {
+        self.points += points;
+        self.requests = points * stride;
+    }
 }
 
 impl fmt::Display for Visited {
@@ -50,6 +59,9 @@ impl World {
     /// keep their keys); each crash is tried in the other order too. `check` sees the client's
     /// last outcome, when nothing is left to do.
     ///
+    /// Where a store is slow, the variable `BELDI_STRIDE=7` has this loop and its sisters visit every seventh
+    /// point, beginning with another one for each fault.
+    ///
     /// ```
     /// use beldi::testing::World;
     ///
@@ -80,15 +92,15 @@ impl World {
         run: impl AsyncFn(&Self) -> T,
         check: impl Fn(&Self, T),
     ) -> Visited {
-        let runner = Runner { setup, run, check };
+        let runner = Runner::new(setup, run, check);
         let mut visited = Visited::default();
         for fault in FAULTS {
             for order in Order::after(&fault) {
-                visited.requests = runner.until_untouched(|n| {
+                let points = runner.until_untouched(|n| {
                     let plan = vec![(n, fault.clone())];
                     runner.disturbed(&plan, *order) > 0
                 });
-                visited.points += visited.requests;
+                visited.add(points, runner.stride);
             }
         }
         visited
@@ -106,10 +118,10 @@ impl World {
         run: impl AsyncFn(&Self) -> T,
         check: impl Fn(&Self, T),
     ) -> Visited {
-        let runner = Runner { setup, run, check };
+        let runner = Runner::new(setup, run, check);
         let mut visited = Visited::default();
         for (first, second) in CRASHES.iter().flat_map(|a| CRASHES.iter().map(move |b| (a, b))) {
-            visited.requests = runner.until_untouched(|n| {
+            let firsts = runner.until_untouched(|n| {
                 let mut touched = false;
                 visited.points += runner.until_untouched(|m| {
                     let plan = vec![(n, first.clone()), (m, second.clone())];
@@ -119,6 +131,7 @@ impl World {
                 });
                 touched
             });
+            visited.requests = firsts * runner.stride;
         }
         visited
     }
@@ -135,11 +148,11 @@ impl World {
         run: impl AsyncFn(&Self) -> T,
         check: impl Fn(&Self, T),
     ) -> Visited {
-        let runner = Runner { setup, run, check };
+        let runner = Runner::new(setup, run, check);
         let mut visited = Visited::default();
         for wait in [Fault::WaitBefore, Fault::WaitAfter] {
-            visited.requests = runner.until_untouched(|n| runner.overtaken(n, wait));
-            visited.points += visited.requests;
+            let points = runner.until_untouched(|n| runner.overtaken(n, wait));
+            visited.add(points, runner.stride);
         }
         visited
     }
@@ -166,6 +179,10 @@ struct Runner<S, R, C> {
     setup: S,
     run: R,
     check: C,
+    /// Every so many-th point is visited.
+    stride: usize,
+    /// How many loops there were.
+    loops: Cell<usize>,
 }
 
 impl<S, R, C, T> Runner<S, R, C>
@@ -174,9 +191,17 @@ where
     R: AsyncFn(&World) -> T,
     C: Fn(&World, T),
 {
+    fn new(setup: S, run: R, check: C) -> Self {
+        let stride = std::env::var("BELDI_STRIDE").ok().and_then(|stride| stride.parse().ok());
+        let (stride, loops) = (stride.unwrap_or(1).max(1), Cell::new(0));
+        Self { setup, run, check, stride, loops }
+    }
+
     /// Tries 1, 2, 3… until a run is not touched; returns how many were.
     fn until_untouched(&self, mut attempt: impl FnMut(u64) -> bool) -> usize {
-        (1..).take_while(|n| attempt(*n)).count()
+        let first = self.loops.replace(self.loops.get() + 1) % self.stride;
+        let points = (first as u64 + 1..).step_by(self.stride);
+        points.take_while(|n| attempt(*n)).count()
     }
 
     /// One run under a plan: the n-th request from the fault before on meets the fault. Returns how
