@@ -36,6 +36,7 @@ use client::Client;
 use load::Load;
 use report::{Report, Side};
 use stage::{BANK_TABLE, RAW_TABLE, Stage, TRAVEL_TABLE};
+use tokio::signal::unix::{SignalKind, signal};
 use tokio::time::Instant;
 use tracing_subscriber::filter::Targets;
 use tracing_subscriber::layer::SubscriberExt as _;
@@ -54,7 +55,7 @@ async fn main() -> ExitCode {
     tracing_subscriber::registry().with(levels.unwrap_or_default()).with(lines).init();
     let ended = tokio::select! {
         ended = run(&args) => ended,
-        _ = tokio::signal::ctrl_c() => Err("interrupted".into()),
+        Err(error) = interrupted() => Err(error),
     };
     match ended {
         Ok(true) => ExitCode::SUCCESS,
@@ -64,6 +65,16 @@ async fn main() -> ExitCode {
             ExitCode::FAILURE
         }
     }
+}
+
+/// Whoever ends the program by a signal wants the functions' processes to end with it.
+async fn interrupted() -> Result<()> {
+    let mut terminate = signal(SignalKind::terminate())?;
+    tokio::select! {
+        _ = tokio::signal::ctrl_c() => {}
+        _ = terminate.recv() => {}
+    }
+    Err("interrupted".into())
 }
 
 /// Tells whether beldi lost, doubled, halved and kept nothing.
