@@ -21,7 +21,7 @@ pub enum WireFault {
     LostReply,
     /// It arrives after the client has given it up and sent others.
     Late,
-    /// The table takes no more for now. In the end it takes every request.
+    /// The table takes no more for now.
     Throttled,
     /// The row is part of somebody's transaction.
     Conflict,
@@ -128,8 +128,6 @@ pub(super) struct Faulty {
     late: Vec<(u32, Sent)>,
     /// Pages that were announced by an empty one.
     pages: Vec<Reply>,
-    /// How often in a row a request was throttled.
-    throttled: HashMap<String, u32>,
     /// What the index showed when.
     shown: HashMap<String, Vec<(Instant, Reply)>>,
 }
@@ -137,8 +135,8 @@ pub(super) struct Faulty {
 impl Faulty {
     pub(super) fn new(faults: WireFaults) -> Self {
         let rng = Rng::with_seed(faults.seed);
-        let (injected, throttled, shown) = (BTreeMap::new(), HashMap::new(), HashMap::new());
-        Self { faults, rng, injected, late: Vec::new(), pages: Vec::new(), throttled, shown }
+        let (injected, shown) = (BTreeMap::new(), HashMap::new());
+        Self { faults, rng, injected, late: Vec::new(), pages: Vec::new(), shown }
     }
 
     pub(super) fn has(&self, fault: WireFault) -> bool {
@@ -179,7 +177,7 @@ impl Faulty {
             self.late.push((others, sent.clone()));
             return Verdict::Lose;
         }
-        if self.is_throttled(sent) {
+        if self.happens(WireFault::Throttled) {
             return Verdict::Answer(failure("ProvisionedThroughputExceededException"));
         }
         let writes = matches!(operation, "UpdateItem" | "DeleteItem");
@@ -190,20 +188,6 @@ impl Faulty {
             return Verdict::Answer(failure("TransactionInProgressException"));
         }
         self.announced(sent).map_or(Verdict::Send, Verdict::Answer)
-    }
-
-    /// Whether the table takes this request now. The worst storm starves none for ever.
-    fn is_throttled(&mut self, sent: &Sent) -> bool {
-        if !self.has(WireFault::Throttled) {
-            return false;
-        }
-        let request = what(sent);
-        let before = self.throttled.remove(&request).unwrap_or(0);
-        let throttled = before < MOST_THROTTLED && self.happens(WireFault::Throttled);
-        if throttled {
-            self.throttled.insert(request, before + 1);
-        }
-        throttled
     }
 
     /// The page that goes on where an empty one told.
@@ -247,10 +231,6 @@ impl Faulty {
         }
     }
 }
-
-/// How often in a row a request is throttled at most: less often than the store sends it. What a host gives up
-/// is for the tests that have requests fail.
-const MOST_THROTTLED: u32 = 15;
 
 /// What is asked for, the same each time it is: the SDK writes its maps in any order.
 fn what(sent: &Sent) -> String {

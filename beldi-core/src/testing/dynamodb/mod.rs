@@ -110,7 +110,7 @@ impl Server {
             Some(faults) => {
                 let wire = Wire::to(&self.url).faults(faults.clone().for_next_world());
                 let store = DynamoStore::new(wire.client(), &*self.table);
-                let store = store.with_outside(Arc::new(Hasty(outside)));
+                let store = store.with_outside(Arc::new(Hasty(outside))).request_time(PATIENCE);
                 let is_stale = faults.has(WireFault::StaleIndex);
                 (test.over(store, if is_stale { STALE } else { Duration::ZERO }), Some(wire))
             }
@@ -118,6 +118,10 @@ impl Server {
         WorldTable { hosts: Arc::new(hosts), bad_wire, test }
     }
 }
+
+/// How long a host repeats a request, on its hasty clock: some hundred times. What a host gives up is for the
+/// tests that have requests fail.
+const PATIENCE: Duration = Duration::from_secs(100);
 
 /// Waits a hundredth as long. However often a host repeats a request, that is shorter than a request is
 /// waited for, so the schedules of tests hold in a storm too.
