@@ -2,6 +2,7 @@
 //! round trips.
 
 use std::cell::RefCell;
+use std::time::Duration;
 
 use beldi::testing::dynamodb::Wire;
 use beldi::testing::in_virtual_time;
@@ -17,12 +18,8 @@ thread_local! {
     static LAPS: RefCell<Vec<(&'static str, u64)>> = const { RefCell::new(Vec::new()) };
 }
 
-/// Without queries: here only the collectors ask so, who look whether there is something to do.
 fn requests() -> u64 {
-    WIRE.with_borrow(|wire| {
-        let all = wire.iter().flat_map(Wire::requests);
-        all.filter(|(operation, _)| operation != "Query").map(|(_, count)| count).sum()
-    })
+    WIRE.with_borrow(|wire| wire.iter().flat_map(|wire| wire.requests().into_values()).sum())
 }
 
 /// Ends what is called so.
@@ -36,13 +33,16 @@ fn laps() -> Vec<(&'static str, u64)> {
     laps.windows(2).map(|pair| (pair[1].0, pair[1].1 - pair[0].1)).collect()
 }
 
+/// A host whose collectors have looked whether there is something to do.
 async fn host(server: &Dynoxide, app: App) -> Host {
     let wire = Wire::to(&server.url());
     let store = patient(wire.client(), "costs");
     store.create_table().await.unwrap();
     WIRE.set(Some(wire));
     LAPS.take();
-    app.open(store).unwrap()
+    let host = app.open(store).unwrap();
+    tokio::time::sleep(Duration::from_millis(1)).await;
+    host
 }
 
 #[beldi::ssf]
