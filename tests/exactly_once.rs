@@ -5,7 +5,7 @@
 use std::fmt::Debug;
 use std::time::Duration;
 
-use beldi::testing::{World, explore};
+use beldi::testing::{World, explore, seeds};
 use beldi::{App, Limits, Table, When, field};
 use serde::{Deserialize, Serialize};
 
@@ -239,11 +239,6 @@ fn seen(world: &World) -> Seen {
     }
 }
 
-/// Random schedules per test; the environment can ask for a longer campaign.
-fn seeds() -> u64 {
-    std::env::var("BELDI_SEEDS").map_or(50, |seeds| seeds.parse().expect("a number of seeds"))
-}
-
 /// Compares every disturbed run with the one nothing happened to.
 fn exactly_once<T: Debug + PartialEq>(run: impl AsyncFn(&World) -> T) {
     let (expected, rows) = beldi::testing::in_virtual_time(async {
@@ -263,8 +258,8 @@ fn exactly_once<T: Debug + PartialEq>(run: impl AsyncFn(&World) -> T) {
         assert_eq!(seen(world), rows);
     });
     println!("second: {second}");
-    println!("{}", explore(0..seeds(), world, &run, same));
-    println!("collecting: {}", explore(0..4 * seeds(), hurried_world, &run, same));
+    println!("{}", explore(seeds(50), world, &run, same));
+    println!("collecting: {}", explore(seeds(200), hurried_world, &run, same));
 }
 
 #[test]

@@ -272,7 +272,10 @@ fn k_branches_stop_with_the_one_that_lost_their_slot() {
         });
         tokio::join!(attempt, open_first);
         let all = ["x-", "y-", "z-"].map(|name| keys(&world, name));
-        assert_eq!(all, [["x-1"], ["y-2"], ["z-2"]]);
+        assert!(all.iter().all(|keys| keys.len() == 1), "{all:?}");
+        // Whichever branch came first is in the log.
+        let old = all.iter().flatten().filter(|key| key.ends_with("-1"));
+        assert_eq!(old.count(), 1, "{all:?}");
     });
 }
 

@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use beldi::store::{Key, MemoryStore, Row};
 use beldi::testing::RequestKind::{self, Get, Update};
-use beldi::testing::{Fault, Gate, World, in_virtual_time};
+use beldi::testing::{Fault, Gate, Points, World, in_virtual_time};
 use beldi::{App, Host, Limits};
 use futures_util::future::{Either, select};
 
@@ -198,10 +198,11 @@ impl Case {
         };
         let setup = || (self.world)(with_crashes());
         World::crash_everywhere(setup, run, |_, ()| ());
+        let points = Points::new();
         for wait in [Fault::WaitBefore, Fault::WaitAfter] {
             let overtaken = |n| in_virtual_time(self.beside_another(&client, n, wait));
-            let visited = (1..).take_while(|n| overtaken(*n)).count();
-            assert!(visited > 5, "{visited} requests");
+            let visited = points.visit(overtaken);
+            assert!(visited.requests > 5, "{visited}");
         }
     }
 

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use beldi::testing::{Fault, Gate, RequestKind, Weakness, World, in_virtual_time};
+use beldi::testing::{Fault, Gate, Points, RequestKind, Weakness, World, in_virtual_time, seeds};
 use beldi::{Call, Ssf};
 
 use crate::zombies::{add, add_where_told, carry, lock_and_add, put_then_carry, put_then_send};
@@ -90,12 +90,13 @@ fn does_no_harm<S: Ssf>(world: fn(u32) -> (World, Option<&'static str>), call: f
 where
     S::Output: Debug + PartialEq,
 {
+    let points = Points::new();
     for gone in Gone::WITHIN_THE_WINDOW {
         for wait in [Fault::WaitBefore, Fault::WaitAfter] {
             for marks in [1, 16] {
                 let held = |n| in_virtual_time(held_at(n, wait, gone, world(marks), call));
-                let visited = (1..).take_while(|n| held(*n)).count();
-                assert!(visited > 1, "{visited} requests");
+                let visited = points.visit(held);
+                assert!(visited.requests > 1, "{visited}");
             }
         }
     }
@@ -175,7 +176,7 @@ where
 {
     for gone in Gone::WITHIN_THE_WINDOW {
         for marks in [1, 16] {
-            for seed in 0..32 {
+            for seed in seeds(32) {
                 in_virtual_time(redelivered(seed, gone, world(marks), call));
             }
         }

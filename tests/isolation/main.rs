@@ -17,7 +17,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::Duration;
 
 use beldi::Limits;
-use beldi::testing::{Weakness, World, explore};
+use beldi::testing::{Weakness, World, explore, seeds};
 use check::Census;
 use futures_util::future::join_all;
 use history::History;
@@ -82,46 +82,44 @@ async fn answer(world: &World, key: &str, stages: &[program::Stage]) -> Vec<Outc
     panic!("{key} is never answered");
 }
 
-fn number(variable: &str) -> Option<u64> {
-    std::env::var(variable).ok()?.parse().ok()
-}
-
-fn campaign(part: u64, of: u64, world: fn(u64) -> World) {
-    let (count, mut census) = (number("BELDI_SEEDS").unwrap_or(300), Census::default());
-    if let Some(seed) = number("BELDI_SEED") {
-        return one(seed, world, &mut census);
-    }
-    for seed in (part..count).step_by(usize::try_from(of).unwrap_or(1)) {
+/// The programs of the even seeds or of the odd ones: the halves run side by side.
+fn campaign(remainder: u64, world: fn(u64) -> World) {
+    let (mut count, mut census) = (0, Census::default());
+    for seed in seeds(300).filter(|seed| seed % 2 == remainder) {
         one(seed, world, &mut census);
-        if seed % 10_000 == part && seed > part {
-            println!("{seed} seeds, {census:?}");
+        count += 1;
+        if count % 5_000 == 0 {
+            println!("{count} seeds, {census:?}");
         }
     }
-    println!("{} seeds: {census:?}", count / of);
-    assert!(census.committed > 3 * census.aborted, "{census:?}");
-    assert!(census.aborted > 0 && census.extra_runs > 0 && census.versions > 0, "{census:?}");
+    println!("{count} seeds: {census:?}");
+    // A few seeds need not show all that happens.
+    if count >= 50 {
+        assert!(census.committed > 3 * census.aborted, "{census:?}");
+        assert!(census.aborted > 0 && census.extra_runs > 0 && census.versions > 0, "{census:?}");
+    }
 }
 
 #[test]
 fn even_seeds_are_strictly_serializable_and_opaque() {
-    campaign(0, 2, world);
+    campaign(0, world);
 }
 
 #[test]
 fn odd_seeds_are_strictly_serializable_and_opaque() {
-    campaign(1, 2, world);
+    campaign(1, world);
 }
 
 /// No seed of the other kind is the same again: an absurdly short lag makes roots lose their epochs,
 /// and has them run again.
 #[test]
 fn even_seeds_are_no_worse_while_garbage_is_collected() {
-    campaign(0, 2, collecting_world);
+    campaign(0, collecting_world);
 }
 
 #[test]
 fn odd_seeds_are_no_worse_while_garbage_is_collected() {
-    campaign(1, 2, collecting_world);
+    campaign(1, collecting_world);
 }
 
 /// A seed that shows what only one in hundreds shows; the search begins there.

@@ -4,7 +4,7 @@ use std::cell::RefCell;
 use std::future::IntoFuture;
 use std::time::Duration;
 
-use beldi::testing::{Fault, Gate, RequestKind, World, explore, in_virtual_time};
+use beldi::testing::{Fault, Gate, RequestKind, World, explore, in_virtual_time, seeds};
 use beldi::{App, Error, Limits, Table};
 use serde::{Deserialize, Serialize};
 
@@ -127,7 +127,7 @@ fn a_second_attempt_at_every_request_changes_nothing() {
 
 #[test]
 fn random_schedules_keep_both_services_in_step() {
-    let explored = explore(0..300, world, two_orders, check);
+    let explored = explore(seeds(300), world, two_orders, check);
     println!("{explored}");
 }
 
@@ -144,7 +144,7 @@ fn a_call_outside_of_a_transaction_happens_once() {
     };
     World::crash_everywhere(world, run, check);
     World::second_attempt_everywhere(world, run, check);
-    explore(0..200, world, run, check);
+    explore(seeds(200), world, run, check);
 }
 
 #[test]

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use beldi::testing::{Fault, Gate, RequestKind, World, explore, in_virtual_time};
+use beldi::testing::{Fault, Gate, RequestKind, World, explore, in_virtual_time, seeds};
 use beldi::{App, Busy, Limits};
 use futures_util::future::join_all;
 
@@ -194,5 +194,5 @@ fn a_second_attempt_at_every_request_changes_nothing() {
 
 #[test]
 fn random_schedules_leave_no_lock_and_lose_nothing() {
-    println!("{}", explore(0..100, patient_world, move_and_add, check));
+    println!("{}", explore(seeds(100), patient_world, move_and_add, check));
 }

@@ -23,17 +23,32 @@ pub(crate) fn encode<T: Serialize + ?Sized>(value: &T, what: &str) -> Result<Val
     )
 }
 
-/// The user's value. `what` names it in the error.
+/// The user's value. `what` names it in the error, which may be logged and so quotes nothing of it.
 pub(crate) fn decode<T: DeserializeOwned>(value: Value, what: &str) -> Result<T, Reason> {
     serde_dynamo::from_attribute_value(foreign(value)).map_err(|error| {
-        let name = type_name::<T>();
+        let (name, why) = (type_name::<T>(), unquoted(&error.to_string()));
         Reason::new(
             "undecodable_value",
             format!(
-                "{what} is not a `{name}`: {error}; give new fields `#[serde(default)]`, or migrate what is stored"
+                "{what} is not a `{name}`{why}; give new fields `#[serde(default)]`, or migrate what is stored"
             ),
         )
     })
+}
+
+/// What serde says of a type, without what it says of the value at hand; nothing of what a type's own
+/// `Deserialize` says.
+fn unquoted(error: &str) -> String {
+    let of_types = ["missing field `", "duplicate field `", "Expected "];
+    if of_types.iter().any(|start| error.starts_with(start)) {
+        format!(": {error}")
+    } else if error.starts_with("Failed to parse '") {
+        ": Expected a number that fits".to_owned()
+    } else if let Some((_, expected)) = error.rsplit_once(", expected ") {
+        format!(": expected {expected}")
+    } else {
+        String::new()
+    }
 }
 
 /// How deep lists and maps may be nested: what DynamoDB takes.
@@ -142,6 +157,38 @@ mod tests {
         ]);
         round_trip(Ok::<u8, String>(3));
         round_trip(uuid::Uuid::from_u128(7));
+    }
+
+    #[test]
+    fn errors_say_what_is_expected_and_quote_nothing() {
+        #[derive(Debug, Deserialize)]
+        #[serde(try_from = "String")]
+        struct Even;
+        impl TryFrom<String> for Even {
+            type Error = String;
+            fn try_from(text: String) -> Result<Self, String> {
+                Err(format!("{text} is odd"))
+            }
+        }
+        #[derive(Debug, Deserialize)]
+        struct Room {
+            #[expect(dead_code, reason = "it is never there")]
+            beds: u8,
+        }
+        fn why<T: DeserializeOwned + std::fmt::Debug>(value: Value) -> String {
+            let message = decode::<T>(value, "it").unwrap_err().message;
+            assert!(!message.contains("hunter2"), "{message}");
+            let (_, why) =
+                message.split_once('`').and_then(|(_, rest)| rest.split_once('`')).unwrap();
+            why.split(';').next().unwrap().to_owned()
+        }
+        let text = || Value::Text("hunter2".to_owned());
+        assert_eq!(why::<Shape>(text()), ": expected one of `Unit`, `Tuple`, `Struct`");
+        assert_eq!(why::<u64>(text()), ": Expected num");
+        assert_eq!(why::<u8>(Value::Int(300)), ": Expected a number that fits");
+        assert_eq!(why::<uuid::Uuid>(text()), "");
+        assert_eq!(why::<Even>(text()), "");
+        assert_eq!(why::<Room>(Value::Map([].into())), ": missing field `beds`");
     }
 
     #[test]

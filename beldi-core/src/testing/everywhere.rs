@@ -1,8 +1,6 @@
 //! The loop that means "exactly once": something goes wrong at the first store request, everything
 //! comes to its end, the result is checked; then at the second; until a run ends untouched.
 
-use std::cell::Cell;
-use std::fmt;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -11,30 +9,7 @@ use std::time::Duration;
 use futures_util::future::{Either, select};
 
 use super::faulty::Gate;
-use super::{Fault, RequestKind, World, in_virtual_time};
-
-/// How many points were visited, each a run of its own. See [`World::crash_everywhere`].
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Visited {
-    /// Store requests of an undisturbed run; about as many, if points were left out.
-    pub requests: usize,
-    /// Runs, each disturbed at one place or at one pair of places.
-    pub points: usize,
-}
-
-impl Visited {
-    /// One more loop, which visited every so many-th point.
-    fn add(&mut self, points: usize, stride: usize) {
-        self.points += points;
-        self.requests = points * stride;
-    }
-}
-
-impl fmt::Display for Visited {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "visited {} points over {} store requests", self.points, self.requests)
-    }
-}
+use super::{Fault, Points, RequestKind, Visited, World, in_virtual_time};
 
 /// Everything that can go wrong with one request, for the loop.
 const FAULTS: [Fault; 6] = [
@@ -59,8 +34,7 @@ impl World {
     /// keep their keys); each crash is tried in the other order too. `check` sees the client's
     /// last outcome, when nothing is left to do.
     ///
-    /// Where a store is slow, the variable `BELDI_STRIDE=7` has this loop and its sisters visit every seventh
-    /// point, beginning with another one for each fault.
+    /// Where a store is slow, `BELDI_STRIDE=7` has it visit every seventh point only, see [`Points`].
     ///
     /// ```
     /// use beldi::testing::World;
@@ -96,11 +70,10 @@ impl World {
         let mut visited = Visited::default();
         for fault in FAULTS {
             for order in Order::after(&fault) {
-                let points = runner.until_untouched(|n| {
+                visited += runner.points.visit(|n| {
                     let plan = vec![(n, fault.clone())];
                     runner.disturbed(&plan, *order) > 0
                 });
-                visited.add(points, runner.stride);
             }
         }
         visited
@@ -121,17 +94,18 @@ impl World {
         let runner = Runner::new(setup, run, check);
         let mut visited = Visited::default();
         for (first, second) in CRASHES.iter().flat_map(|a| CRASHES.iter().map(move |b| (a, b))) {
-            let firsts = runner.until_untouched(|n| {
+            let firsts = runner.points.visit(|n| {
                 let mut touched = false;
-                visited.points += runner.until_untouched(|m| {
+                let seconds = runner.points.visit(|m| {
                     let plan = vec![(n, first.clone()), (m, second.clone())];
                     let met = runner.disturbed(&plan, Order::CollectorFirst);
                     touched |= met > 0;
                     met == 2
                 });
+                visited.points += seconds.points;
                 touched
             });
-            visited.requests = firsts * runner.stride;
+            visited.requests = firsts.requests;
         }
         visited
     }
@@ -151,8 +125,7 @@ impl World {
         let runner = Runner::new(setup, run, check);
         let mut visited = Visited::default();
         for wait in [Fault::WaitBefore, Fault::WaitAfter] {
-            let points = runner.until_untouched(|n| runner.overtaken(n, wait));
-            visited.add(points, runner.stride);
+            visited += runner.points.visit(|n| runner.overtaken(n, wait));
         }
         visited
     }
@@ -179,10 +152,7 @@ struct Runner<S, R, C> {
     setup: S,
     run: R,
     check: C,
-    /// Every so many-th point is visited.
-    stride: usize,
-    /// How many loops there were.
-    loops: Cell<usize>,
+    points: Points,
 }
 
 impl<S, R, C, T> Runner<S, R, C>
@@ -192,21 +162,12 @@ where
     C: Fn(&World, T),
 {
     fn new(setup: S, run: R, check: C) -> Self {
-        let stride = std::env::var("BELDI_STRIDE").ok().and_then(|stride| stride.parse().ok());
-        let (stride, loops) = (stride.unwrap_or(1).max(1), Cell::new(0));
-        Self { setup, run, check, stride, loops }
-    }
-
-    /// Tries 1, 2, 3… until a run is not touched; returns how many were.
-    fn until_untouched(&self, mut attempt: impl FnMut(u64) -> bool) -> usize {
-        let first = self.loops.replace(self.loops.get() + 1) % self.stride;
-        let points = (first as u64 + 1..).step_by(self.stride);
-        points.take_while(|n| attempt(*n)).count()
+        Self { setup, run, check, points: Points::new() }
     }
 
     /// One run under a plan: the n-th request from the fault before on meets the fault. Returns how
     /// many faults were met.
-    fn disturbed(&self, plan: &[(u64, Fault)], order: Order) -> usize {
+    fn disturbed(&self, plan: &[(usize, Fault)], order: Order) -> usize {
         let met = Arc::new(AtomicU64::new(0));
         self.named(&format!("{plan:?}, {order:?}"), || {
             in_virtual_time(async {
@@ -238,7 +199,7 @@ where
     }
 
     /// One run whose n-th request waits while a second host does everything.
-    fn overtaken(&self, n: u64, wait: fn(Gate) -> Fault) -> bool {
+    fn overtaken(&self, n: usize, wait: fn(Gate) -> Fault) -> bool {
         let met = Arc::new(AtomicBool::new(false));
         self.named(&format!("second attempt at request {n}: {:?}", wait(Gate::default())), || {
             in_virtual_time(async {
@@ -246,7 +207,7 @@ where
                 let gate = Gate::default();
                 let (mut seen, reached, flag) = (0, gate.clone(), Arc::clone(&met));
                 world.store().script(move |request| {
-                    seen += u64::from(request.kind != RequestKind::Due);
+                    seen += usize::from(request.kind != RequestKind::Due);
                     if seen != n || flag.swap(true, Ordering::Relaxed) {
                         return Fault::None;
                     }

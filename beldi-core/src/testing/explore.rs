@@ -10,6 +10,7 @@ use std::time::Duration;
 
 use futures_util::future::{Either, join, select};
 
+use super::environment::number;
 use super::{Fault, Request, World, in_virtual_time};
 
 /// What an exploration did. See [`explore`].
@@ -37,7 +38,8 @@ const MAX_HANGING: u32 = 3;
 /// client with the same requests runs beside the first. `check` sees the outcome of each client, when
 /// nothing is left to do.
 ///
-/// Equal seeds give equal runs. With `BELDI_SEED` set, that seed alone is run.
+/// Equal seeds give equal runs. With `BELDI_SEED` set, that seed alone is run. Take
+/// [`seeds`](super::seeds) to have `BELDI_SEEDS` set how many are.
 ///
 /// ```
 /// use beldi::testing::{World, explore};
@@ -71,7 +73,7 @@ pub fn explore<T>(
     run: impl AsyncFn(&World) -> T,
     check: impl Fn(&World, T),
 ) -> Explored {
-    let only = std::env::var("BELDI_SEED").ok().and_then(|seed| seed.parse::<u64>().ok());
+    let only = number("BELDI_SEED");
     let mut explored = Explored::default();
     for seed in only.map_or_else(|| seeds.into_iter().collect(), |seed| vec![seed]) {
         let body = AssertUnwindSafe(|| in_virtual_time(one(seed, &setup, &run, &check)));

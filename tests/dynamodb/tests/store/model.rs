@@ -8,6 +8,7 @@ use beldi::store::{
     Compare, Condition, DUE_ORDER, DUE_SHARD, DueQuery, Field, Key, MemoryStore, Query, Row, Store,
     Update,
 };
+use beldi::testing::seeds;
 use dynamodb::Dynoxide;
 use fastrand::Rng;
 
@@ -141,11 +142,8 @@ async fn answer(store: &impl Store, rng: &mut Rng) -> String {
 
 #[tokio::test]
 async fn it_answers_as_the_memory_store() {
-    let number = |name| std::env::var(name).ok().and_then(|number| number.parse::<u64>().ok());
-    let all = 0..number("BELDI_SEEDS").unwrap_or(20);
-    let seeds = number("BELDI_SEED").map_or(all, |seed| seed..seed + 1);
     let server = Dynoxide::start();
-    for seed in seeds {
+    for seed in seeds(20) {
         let store = crate::patient(server.client(), &format!("seed-{seed}"));
         store.create_table().await.unwrap();
         let (model, mut rng) = (MemoryStore::new(), Rng::with_seed(seed));
