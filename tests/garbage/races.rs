@@ -103,8 +103,12 @@ fn a_reader_that_sleeps_before_it_asks_for_the_decision_sees_what_was_committed(
     in_virtual_time(async {
         let world = world().row(VALUES, "x", &10);
         let (settles, asks) = (Gate::default(), Gate::default());
-        let rules = [(Update, X, Fault::None), (Update, X, Fault::WaitBefore(settles.clone()))];
-        disturb(world.store(), rules);
+        let (settled_at, mut is_decided) = (settles.clone(), false);
+        world.store().script(move |request| {
+            is_decided |= request.kind == Update && request.target.starts_with("root/k/txn/");
+            let is_it = is_decided && request.kind == Update && request.target == X;
+            if is_it { Fault::WaitBefore(settled_at.clone()) } else { Fault::None }
+        });
         let (reader, host) = (world.new_host(), world.new_host());
         assert_eq!(world.call(add_in_txn(("x".into(), 1))).key("k").await.unwrap(), Ok(11));
         disturb(reader.store(), [(Get, "root/k/txn/*", Fault::WaitBefore(asks.clone()))]);
