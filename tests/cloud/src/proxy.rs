@@ -1,7 +1,7 @@
-//! Stands in front of a DynamoDB server: counts every request, lets it take its time, and gives each owner
-//! its own table only.
+//! Stands in front of a DynamoDB server: counts every request, lets it take its time, notes which attributes
+//! are written, and gives each owner its own table only.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
@@ -59,6 +59,7 @@ struct Shared {
     upstream: String,
     http: reqwest::Client,
     counts: Mutex<BTreeMap<Kind, u64>>,
+    watched: Mutex<Watched>,
     delay: Mutex<Duration>,
     /// The table of an access key.
     tables: Mutex<BTreeMap<String, String>>,
@@ -79,6 +80,7 @@ impl Proxy {
             upstream: upstream.into(),
             http,
             counts: Mutex::default(),
+            watched: Mutex::default(),
             delay: Mutex::default(),
             tables: Mutex::default(),
             refused: AtomicU64::new(0),
@@ -113,6 +115,17 @@ impl Proxy {
         tables.insert(access_key.to_owned(), table.to_owned());
     }
 
+    /// Notes, from now on, which attributes that begin like this are written; those before are forgotten.
+    pub fn watch(&self, beginning: &str) {
+        let mut watched = self.shared.watched.lock().unwrap_or_else(PoisonError::into_inner);
+        *watched = Watched { beginning: Some(beginning.to_owned()), written: BTreeSet::new() };
+    }
+
+    /// How many of the attributes that it [watches](Proxy::watch) were written, each counted once.
+    pub fn written(&self) -> usize {
+        self.shared.watched.lock().unwrap_or_else(PoisonError::into_inner).written.len()
+    }
+
     /// How many requests it refused.
     pub fn refused(&self) -> u64 {
         self.shared.refused.load(Ordering::Relaxed)
@@ -131,6 +144,28 @@ impl Proxy {
     /// How many requests there were that `is_counted` accepts.
     pub fn requests(&self, is_counted: impl Fn(&Kind) -> bool) -> u64 {
         self.counts().iter().filter(|(kind, _)| is_counted(kind)).map(|(_, count)| count).sum()
+    }
+}
+
+/// Attributes with the same beginning, as a table may have without end.
+#[derive(Debug, Default)]
+struct Watched {
+    beginning: Option<String>,
+    written: BTreeSet<String>,
+}
+
+impl Watched {
+    /// An update that was applied, as it was sent. One that removes an attribute comes after one that set it.
+    fn note(&mut self, update: &[u8]) {
+        #[derive(Default, Deserialize)]
+        #[serde(rename_all = "PascalCase", default)]
+        struct Update {
+            expression_attribute_names: BTreeMap<String, String>,
+        }
+        let Some(beginning) = &self.beginning else { return };
+        let update: Update = serde_json::from_slice(update).unwrap_or_default();
+        let names = update.expression_attribute_names.into_values();
+        self.written.extend(names.filter(|name| name.starts_with(beginning)));
     }
 }
 
@@ -187,12 +222,16 @@ async fn forward(State(shared): State<Arc<Shared>>, headers: HeaderMap, body: By
         shared.refused.fetch_add(1, Ordering::Relaxed);
         return denied(&kind);
     }
+    let is_update = kind.operation == "UpdateItem";
     shared.count(kind);
     let delay = *shared.delay.lock().unwrap_or_else(PoisonError::into_inner);
     if !delay.is_zero() {
         sleep(delay).await;
     }
-    let sent = shared.send_on(headers, body).await;
+    let sent = shared.send_on(headers, body.clone()).await;
+    if is_update && sent.as_ref().is_ok_and(|answer| answer.status().is_success()) {
+        shared.watched.lock().unwrap_or_else(PoisonError::into_inner).note(&body);
+    }
     sent.unwrap_or_else(|error| (StatusCode::BAD_GATEWAY, error.to_string()).into_response())
 }
 

@@ -5,8 +5,9 @@ use std::process::Command;
 
 use serde_json::Value;
 
-/// What the travel example prints as JSON, and the requests as DynamoDB gets them.
-const KEYS: [&str; 17] = [
+/// What the travel example prints as JSON, the requests as DynamoDB gets them, and what goes between the two
+/// services outside of transactions.
+const KEYS: [&str; 20] = [
     "bookings",
     "seed",
     "seconds",
@@ -24,6 +25,9 @@ const KEYS: [&str; 17] = [
     "process_kills",
     "attempts_per_booking",
     "requests_per_booking",
+    "statements",
+    "callbacks",
+    "collected",
 ];
 
 #[test]
@@ -44,6 +48,9 @@ fn nothing_is_lost_doubled_halved_or_left_while_processes_are_killed() {
     assert_eq!(json["answered"], 60);
     assert_eq!(json["rooms_taken"], json["accepted"]);
     assert_eq!(json["conserved"], true);
+    assert_eq!(json["statements"], json["accepted"]);
+    assert_eq!(json["misstated"], 0);
+    assert!(json["callbacks"].as_u64().unwrap() > 0, "nobody was called back");
     assert!(json["accepted"].as_u64().unwrap() > 10, "hardly anything was bought");
     assert!(json["process_kills"].as_u64().unwrap() > 20, "hardly anything was killed");
 }

@@ -40,6 +40,26 @@ async fn counts_by_operation_and_takes_its_time() {
 }
 
 #[tokio::test]
+async fn tells_which_attributes_were_written() {
+    let server = Dynoxide::in_memory(0);
+    let proxy = Proxy::start(0, server.url()).await.unwrap();
+    let store = DynamoStore::new(Client::from_conf(config(&proxy.endpoint()).build()), "rows");
+    store.create_table().await.unwrap();
+    let key = Key::new("guests", "ann");
+    let written = async |condition: Condition, name: &str| {
+        store.update(&key, &Update::when(condition).set(name, 4)).await.unwrap();
+        proxy.written()
+    };
+    assert_eq!(written(Condition::always(), "room/1").await, 0, "nobody watches");
+    proxy.watch("room/");
+    assert_eq!(written(Condition::always(), "room/1").await, 1);
+    assert_eq!(written(Condition::always(), "room/1").await, 1, "once");
+    assert_eq!(written(Condition::exists("floor"), "room/2").await, 1, "it was refused");
+    assert_eq!(written(Condition::always(), "floor").await, 1, "it begins otherwise");
+    assert_eq!(written(Condition::always(), "room/2").await, 2);
+}
+
+#[tokio::test]
 async fn an_owner_has_its_own_table_only() {
     let server = Dynoxide::in_memory(0);
     let proxy = Proxy::start(0, server.url()).await.unwrap();

@@ -2,5 +2,5 @@
 
 #[tokio::main]
 async fn main() -> Result<(), beldi_lambda::Error> {
-    beldi_lambda::run(cloud::services::agency::app().limits(cloud::services::limits())).await
+    beldi_lambda::run(cloud::services::agency::app()).await
 }

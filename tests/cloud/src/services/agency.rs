@@ -3,24 +3,30 @@
 //! ```text
 //! buy ─┬─ user                (read)  ┐ side by side
 //!      ├─ rate                (read)  ┘
-//!      └─ txn ─┬─ reserve_room
-//!              ├─ reserve_seat
-//!              ├─ transfer    (at the bank, in the same transaction)
-//!              └─ confirm     (sent with the commit)
+//!      ├─ txn ─┬─ reserve_room
+//!      │       ├─ reserve_seat
+//!      │       ├─ transfer    (at the bank, in the same transaction)
+//!      │       └─ confirm     (sent with the commit)
+//!      └─ issue_statement     (at the bank, on its own)
 //! ```
 
-use beldi::App;
+use std::time::Duration;
+
+use beldi::{App, Limits};
 use serde::{Deserialize, Serialize};
+use uuid::Uuid;
 
 use super::bank::{NoFunds, Transfer};
 use super::travel::{
-    self, Booking, Order, Receipt, Refused, confirm, rate, reserve_room, reserve_seat, user,
+    self, Booking, Order, Refused, confirm, rate, reserve_room, reserve_seat, user,
 };
 
 /// Customers have the accounts with their numbers, hotels those from here on.
 pub const HOTEL_ACCOUNTS: u32 = 1000;
 /// Of the price, this part is paid at once.
 const DEPOSIT: u32 = 10;
+/// How long it waits for a late statement before it asks again: mostly it is called back before that.
+const BACKOFF: Duration = Duration::from_secs(6);
 
 /// A booking, and who pays.
 ///
@@ -42,6 +48,17 @@ pub struct Purchase {
     pub booking: Booking,
 }
 
+/// What was bought. See [`buy()`].
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Bought {
+    /// The seat on the flight.
+    pub seat: u32,
+    /// What a night costs.
+    pub price: u32,
+    /// The number of the bank's statement.
+    pub statement: Uuid,
+}
+
 /// Why nothing was bought. See [`buy()`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Declined {
@@ -55,9 +72,13 @@ pub enum Declined {
 #[beldi::ssf(service = "bank")]
 pub async fn transfer(transfer: Transfer) -> Result<(), NoFunds>;
 
-/// A room, a seat, a payment and a confirmation, or nothing of them.
+/// The bank's, too: the number of a statement of the payment.
+#[beldi::ssf(service = "bank")]
+pub async fn issue_statement(payment: Transfer) -> Uuid;
+
+/// A room, a seat, a payment and a confirmation, or nothing of them; then a statement of the payment.
 #[beldi::ssf]
-pub async fn buy(purchase: Purchase) -> Result<Receipt, Declined> {
+pub async fn buy(purchase: Purchase) -> Result<Bought, Declined> {
     let Purchase { number, customer, booking } = purchase;
     let Booking { id, login, hotel, flight } = booking;
     let (known, price) = beldi::join(user(login), rate(hotel)).await;
@@ -70,14 +91,16 @@ pub async fn buy(purchase: Purchase) -> Result<Receipt, Declined> {
         to: HOTEL_ACCOUNTS + hotel,
         amount: i64::from(price / DEPOSIT),
     };
-    beldi::txn(async {
+    let seat = beldi::txn(async {
         reserve_room((hotel, id.clone())).await.map_err(Declined::Agency)?;
         let seat = reserve_seat((flight, id.clone())).await.map_err(Declined::Agency)?;
         transfer(payment).await.map_err(|NoFunds| Declined::NoFunds)?;
         confirm(Order { booking: id, hotel, flight, seat }).send().await;
-        Ok(Receipt { seat, price })
+        Ok::<_, Declined>(seat)
     })
-    .await
+    .await?;
+    let statement = issue_statement(payment).await;
+    Ok(Bought { seat, price, statement })
 }
 
 /// The agency's service.
@@ -87,5 +110,6 @@ pub async fn buy(purchase: Purchase) -> Result<Receipt, Declined> {
 /// # drop(agency);
 /// ```
 pub fn app() -> App {
-    travel::app().ssf(buy)
+    let limits = Limits { backoff: BACKOFF, backoff_max: BACKOFF, ..super::limits() };
+    travel::app().ssf(buy).limits(limits)
 }

@@ -6,12 +6,14 @@
 //! | [`agency`] | the travel example's service, and a purchase: room, seat and payment, or nothing |
 //! | [`travel`] | `examples/travel/service.rs` |
 //! | [`bank`] | `examples/bank/service.rs` |
+//! | [`statements`] | the bank with statements of what was paid, some of which take their time |
 //! | [`limits`](fn@limits) | how patient they are |
 
 pub mod agency;
 #[path = "../../../../examples/bank/service.rs"]
 #[allow(missing_docs, missing_debug_implementations)]
 pub mod bank;
+pub mod statements;
 #[path = "../../../../examples/travel/service.rs"]
 #[allow(missing_docs, missing_debug_implementations)]
 pub mod travel;

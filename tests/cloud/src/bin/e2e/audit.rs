@@ -4,6 +4,7 @@ use std::collections::HashMap;
 use std::iter::Sum;
 
 use cloud::services::bank::{Account, Entry, OPENING};
+use cloud::services::statements::Statement;
 use cloud::services::travel::{Flight, Hotel, Order, PLACES};
 
 use crate::Result;
@@ -18,15 +19,21 @@ pub(crate) struct Audit {
     pub(crate) confirmations: Book,
     /// Both sides of every payment and every transfer.
     pub(crate) entries: Book,
+    /// Of purchases alone.
+    pub(crate) statements: Book,
     pub(crate) rooms_left: usize,
     pub(crate) seats_left: usize,
     /// Bookings that have something of what belongs to them, but not all.
     pub(crate) half_bookings: usize,
+    /// Purchases that were answered with the number of no statement, or of another's.
+    pub(crate) misstated: usize,
     /// Money that there is more than at the beginning.
     pub(crate) created: i64,
     pub(crate) locks_left: usize,
     pub(crate) unfinished: usize,
     pub(crate) parked: usize,
+    /// Roots of which only a tombstone is left.
+    pub(crate) collected: usize,
     /// Attempts that all bookings took.
     pub(crate) attempts: u64,
 }
@@ -52,11 +59,13 @@ struct Taken {
     rooms_left: usize,
 }
 
-/// What a bank's table shows: entries of those who paid, and of those who got it.
+/// What a bank's table shows: entries of those who paid, and of those who got it; and statements.
 #[derive(Default)]
 struct Money {
     sides: [Held; 2],
     created: i64,
+    /// By their numbers, as they are stored: of which payments they are.
+    statements: HashMap<String, u32>,
 }
 
 impl Taken {
@@ -82,7 +91,18 @@ impl Money {
         let (paid, got): (Vec<&Entry>, Vec<&Entry>) = entries.partition(|entry| entry.amount < 0);
         let sides = [paid, got].map(|side| held(side.iter().map(|entry| entry.transfer)));
         let created = accounts.iter().map(|(_, account)| account.balance - OPENING).sum();
-        Ok(Self { sides, created })
+        let statements: Vec<(_, Statement)> = rows.values("statements")?;
+        let statements = statements.into_iter().map(|(key, of)| (key, of.payment.id)).collect();
+        Ok(Self { sides, created, statements })
+    }
+
+    /// How many purchases were answered with the number of something else than their own statement.
+    fn misstated(&self, answered: &Answered) -> usize {
+        let numbers = answered.statements.iter();
+        let wrong = numbers.filter(|(purchase, number)| {
+            self.statements.get(&number.to_string()) != Some(purchase)
+        });
+        wrong.count()
     }
 }
 
@@ -97,7 +117,8 @@ impl Audit {
         let (taken, money) =
             (Taken::read(travel)?, bank.map_or(Ok(Money::default()), Money::read)?);
         let mut all = vec![&taken.rooms, &taken.seats, &taken.confirmations];
-        all.extend(bank.iter().flat_map(|_| &money.sides));
+        let stated = held(money.statements.values().copied());
+        all.extend(bank.iter().flat_map(|_| money.sides.iter().chain([&stated])));
         let half_bookings = halves(load, &all);
         let capacity = (PLACES * load.each) as usize;
         let bought = &answered.purchases;
@@ -105,6 +126,7 @@ impl Audit {
         rooms.compare(capacity, rooms.there + taken.rooms_left);
         let seats = Book::new(bought, taken.seats);
         let moved: Vec<_> = bought.iter().chain(&answered.transfers).copied().collect();
+        let misstated = money.misstated(answered);
         let entries = money.sides.into_iter().filter(|_| bank.is_some());
         let services = || [Some(travel), bank].into_iter().flatten();
         Ok(Self {
@@ -115,16 +137,19 @@ impl Audit {
             seats,
             confirmations: Book::new(bought, taken.confirmations),
             entries: entries.map(|side| Book::new(&moved, side)).sum(),
+            statements: Book::new(if bank.is_some() { bought } else { &[] }, stated),
+            misstated,
             created: money.created,
             locks_left: services().map(Rows::locks).sum(),
             unfinished: services().map(|rows| rows.roots("running")).sum(),
             parked: services().map(|rows| rows.roots("parked")).sum(),
+            collected: services().map(Rows::collected).sum(),
             attempts: travel.attempts("booking-"),
         })
     }
 
-    fn books(&self) -> [&Book; 4] {
-        [&self.rooms, &self.seats, &self.confirmations, &self.entries]
+    fn books(&self) -> [&Book; 5] {
+        [&self.rooms, &self.seats, &self.confirmations, &self.entries, &self.statements]
     }
 
     pub(crate) fn duplicates(&self) -> usize {
@@ -141,11 +166,12 @@ impl Audit {
             self.duplicates(),
             self.losses(),
             self.half_bookings,
+            self.misstated,
             self.locks_left,
             self.unfinished,
             self.parked,
         ];
-        wrong == [0; 6] && self.created == 0
+        wrong == [0; 7] && self.created == 0
     }
 }
 

@@ -2,12 +2,14 @@
 
 use std::time::Duration;
 
-use cloud::services::agency::Purchase;
+use cloud::services::agency::{Bought, Purchase};
 use cloud::services::bank::Transfer;
 use cloud::services::travel::{Booking, CUSTOMERS, PLACES, login};
 use futures_util::stream::{self, StreamExt, TryStreamExt};
+use serde::Deserialize as _;
 use serde_json::{Value, json};
 use tokio::time::{sleep, timeout};
+use uuid::Uuid;
 
 use crate::Result;
 use crate::build::{BANK, RAW, TRAVEL};
@@ -38,6 +40,8 @@ pub(crate) struct Load {
 pub(crate) struct Answered {
     pub(crate) purchases: Vec<(u32, bool)>,
     pub(crate) transfers: Vec<(u32, bool)>,
+    /// The numbers of the statements that came with purchases.
+    pub(crate) statements: Vec<(u32, Uuid)>,
 }
 
 /// However often it is asked, this is one request: it has one key.
@@ -106,7 +110,9 @@ impl Load {
             all(client, purchases, self.clients),
             all(client, transfers, self.clients.div_ceil(2))
         )?;
-        Ok(Answered { purchases, transfers })
+        let statements = statements(&purchases)?;
+        let (purchases, transfers) = (accepted(&purchases), accepted(&transfers));
+        Ok(Answered { purchases, transfers, statements })
     }
 
     /// The bookings alone, to the function without beldi.
@@ -118,8 +124,8 @@ impl Load {
             key: purchase.booking.id.clone(),
             input: json!(purchase.booking),
         });
-        let purchases = all(client, bookings, self.clients).await?;
-        Ok(Answered { purchases, transfers: Vec::new() })
+        let purchases = accepted(&all(client, bookings, self.clients).await?);
+        Ok(Answered { purchases, ..Answered::default() })
     }
 }
 
@@ -127,12 +133,22 @@ async fn all(
     client: &Client,
     requests: impl Iterator<Item = Request>,
     at_once: usize,
-) -> Result<Vec<(u32, bool)>> {
+) -> Result<Vec<(u32, Answer)>> {
     let answers = stream::iter(requests).map(async |request| {
         let answer = request.until_answered(client).await?;
-        Ok((request.number, answer.is_ok()))
+        Ok((request.number, answer))
     });
     answers.buffer_unordered(at_once).try_collect().await
+}
+
+fn accepted(answers: &[(u32, Answer)]) -> Vec<(u32, bool)> {
+    answers.iter().map(|(number, answer)| (*number, answer.is_ok())).collect()
+}
+
+fn statements(purchases: &[(u32, Answer)]) -> Result<Vec<(u32, Uuid)>> {
+    let bought =
+        purchases.iter().filter_map(|(number, answer)| Some((number, answer.as_ref().ok()?)));
+    bought.map(|(number, answer)| Ok((*number, Bought::deserialize(answer)?.statement))).collect()
 }
 
 impl Request {

@@ -1,7 +1,7 @@
 //! End to end, with real processes: a travel agency and a bank as functions of their own, each with a
 //! table of its own, calling each other, while their processes are killed. Then every room, seat,
-//! confirmation and coin is counted in the tables, and
-//! the same is done without beldi.
+//! confirmation, coin and statement is counted in the tables, and
+//! the bookings, without the bank, are done without beldi.
 //!
 //! ```sh
 //! cargo run --release -p cloud --bin e2e
@@ -105,7 +105,8 @@ async fn on_beldi(stage: &Stage, client: &Client, load: &Load) -> Result<Side> {
     let requests = stage.requests(&[TRAVEL_TABLE, BANK_TABLE]) - before;
     let [travel, bank] = stage.settled().await?;
     let audit = Audit::new(load, &answered, &travel, Some(&bank))?;
-    Ok(Side { answered, audit, requests, counts: stage.counts(&[TRAVEL, BANK]) })
+    let counts = stage.counts(&[TRAVEL, BANK]);
+    Ok(Side { answered, audit, requests, callbacks: stage.callbacks(), counts })
 }
 
 async fn on_raw_store(stage: &Stage, client: &Client, load: &Load) -> Result<Side> {
@@ -116,5 +117,5 @@ async fn on_raw_store(stage: &Stage, client: &Client, load: &Load) -> Result<Sid
     stage.end_to_kill();
     let requests = stage.requests(&[RAW_TABLE]) - before;
     let audit = Audit::new(load, &answered, &stage.rows(RAW_TABLE).await?, None)?;
-    Ok(Side { answered, audit, requests, counts: stage.counts(&[RAW]) })
+    Ok(Side { answered, audit, requests, callbacks: 0, counts: stage.counts(&[RAW]) })
 }

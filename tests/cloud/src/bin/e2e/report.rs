@@ -17,6 +17,8 @@ pub(crate) struct Side {
     pub(crate) audit: Audit,
     /// What arrived at DynamoDB from the first request to the last answer.
     pub(crate) requests: Requests,
+    /// Results that the bank brought to the agency, which had not waited for them.
+    pub(crate) callbacks: usize,
     pub(crate) counts: Counts,
 }
 
@@ -39,7 +41,7 @@ impl Side {
     }
 
     fn json(&self) -> Value {
-        let Self { answered, audit, requests, counts } = self;
+        let Self { answered, audit, requests, callbacks, counts } = self;
         json!({
             "answered": answered.purchases.len(),
             "accepted": self.accepted(),
@@ -48,9 +50,12 @@ impl Side {
             "seats_taken": audit.seats.there,
             "seats_left": audit.seats_left,
             "confirmations": audit.confirmations.there,
+            "statements": audit.statements.there,
+            "callbacks": callbacks,
             "duplicates": audit.duplicates(),
             "losses": audit.losses(),
             "half_bookings": audit.half_bookings,
+            "misstated": audit.misstated,
             "attempt_crashes": counts.cut(),
             "process_kills": counts.kills(),
             "attempts_per_booking": (audit.attempts > 0).then(|| self.per_booking(audit.attempts)),
@@ -62,6 +67,7 @@ impl Side {
             "locks_left": audit.locks_left,
             "unfinished": audit.unfinished,
             "parked": audit.parked,
+            "collected": audit.collected,
             "processes": counts.processes,
             "invocations": counts.invocations,
             "time_outs": counts.time_outs,
@@ -76,7 +82,7 @@ fn accepted(answers: &[(u32, bool)]) -> usize {
 impl Report<'_> {
     /// Whether beldi answered everything, and lost, doubled, halved and left nothing.
     pub(crate) fn is_exact(&self) -> bool {
-        let Answered { purchases, transfers } = &self.beldi.answered;
+        let Answered { purchases, transfers, .. } = &self.beldi.answered;
         purchases.len() == self.load.purchases.len()
             && transfers.len() == self.load.transfers.len()
             && self.beldi.audit.is_exact()
@@ -111,12 +117,16 @@ impl Report<'_> {
             pair(made, side.answered.transfers.len() - made)
         });
         row("entries at the bank", |side| side.audit.entries.there.to_string());
+        row("statements of payments", |side| side.audit.statements.there.to_string());
+        row("callbacks of the bank", |side| side.callbacks.to_string());
         row("duplicates", |side| side.audit.duplicates().to_string());
         row("losses", |side| side.audit.losses().to_string());
         row("half bookings", |side| side.audit.half_bookings.to_string());
+        row("answers with a wrong statement", |side| side.audit.misstated.to_string());
         row("money created", |side| side.audit.created.to_string());
         row("locks left", |side| side.audit.locks_left.to_string());
         row("unfinished / parked", |side| pair(side.audit.unfinished, side.audit.parked));
+        row("roots collected", |side| side.audit.collected.to_string());
         row("invocations cut", |side| side.counts.cut().to_string());
         row("processes started / killed", |side| pair(side.counts.processes, side.counts.kills()));
         row("killed at the start / within", |side| {
@@ -154,5 +164,5 @@ impl fmt::Display for Report<'_> {
 
 const NOTE: &str = "\
 Requests are counted where they arrive: those of killed processes, of collectors and of the transfers
-are among them. The raw side runs the travel example's booking, which has no bank, as one function with
-the same chances of a kill; its clients ask again, as those of beldi do.";
+are among them. The raw side runs the travel example's booking, which has no bank and so no statement, as
+one function with the same chances of a kill; its clients ask again, as those of beldi do.";

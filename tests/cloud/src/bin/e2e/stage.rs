@@ -35,6 +35,8 @@ const PATIENCE: Duration = Duration::from_secs(90);
 pub(crate) const TRAVEL_TABLE: &str = "travel";
 pub(crate) const BANK_TABLE: &str = "bank";
 pub(crate) const RAW_TABLE: &str = "raw";
+/// What the attribute of a result begins with that a callee has brought to its caller's intent.
+const CALLED_BACK: &str = "back/";
 const SHARED_KEY: &str = "only the travel agency and the bank know this";
 
 pub(crate) struct Stage {
@@ -80,6 +82,7 @@ impl Stage {
             args.dynamodb.is_none().then(|| Dynoxide::on_file(folder.join("dynamodb.db"), 0));
         let url = server.as_ref().map(Dynoxide::url).or_else(|| args.dynamodb.clone());
         let proxy = Proxy::start(args.port.unwrap_or_default(), url.unwrap_or_default()).await?;
+        proxy.watch(CALLED_BACK);
         let client = aws_sdk_dynamodb::Client::from_conf(
             dynamodb::config(&proxy.endpoint()).region(aws::region()).build(),
         );
@@ -128,6 +131,11 @@ impl Stage {
     /// How often a function asked for a table that is not its own.
     pub(crate) fn trespasses(&self) -> u64 {
         self.proxy.refused()
+    }
+
+    /// Results that a service has brought to another, which did not wait for them, until now.
+    pub(crate) fn callbacks(&self) -> usize {
+        self.proxy.written()
     }
 
     /// Requests for these tables until now.

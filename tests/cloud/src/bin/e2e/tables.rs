@@ -30,6 +30,11 @@ impl Rows {
         self.intents().filter(|(_, row)| text(row, "state") == state).count()
     }
 
+    /// How many roots were collected: something of each is left, to answer a late duplicate.
+    pub(crate) fn collected(&self) -> usize {
+        self.intents().filter(|(_, row)| row.contains_key("asked")).count()
+    }
+
     /// The values of a table of the service, with their keys.
     pub(crate) fn values<T: DeserializeOwned>(&self, table: &str) -> Result<Vec<(String, T)>> {
         let partition = format!("table/{table}");
