@@ -115,7 +115,8 @@ const AFTER: &str = "
   nothing to compare with.
 - **original**: requests of the step, one after the other, in the Go implementation of the paper.
 - That a log has many rows makes no difference: the newest stands at a fixed key and has the value. A full head is spilled at every
-  sixteenth write, with three requests more; steps and requests take turns here, so that it always falls to one of the two.
+  sixteenth write, with three requests more. On the key with many rows that falls to one of sixteen steps that write, and to one of
+  sixteen requests that do: their p99 shows it. The head of a fresh key is never full.
 - Absolute times are those of one machine with two cores and other things to do, which is also what the slowest hundredths
   show; the ratios of the medians are what to compare.
 ";
