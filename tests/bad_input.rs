@@ -52,6 +52,25 @@ fn more_marks_than_a_request_can_name_are_refused() {
     assert!(error.contains("`Limits::marks` is 101") && error.contains("100"), "{error}");
 }
 
+/// Goes down without an end.
+#[beldi::ssf]
+async fn descend(level: u64) {
+    COUNTS.update("deepest", |deepest| *deepest = Some(level)).await;
+    descend(level + 1).await;
+}
+
+#[test]
+fn call_depth() {
+    in_virtual_time(async {
+        let world = world(App::new("test").ssf(descend));
+        let error = world.call(descend(0)).key("k").await.unwrap_err();
+        let Error::Parked { reason, .. } = error else { panic!("{error}") };
+        assert_eq!(reason.code, "call_depth");
+        assert!(reason.message.contains("`descend`"), "{}", reason.message);
+        assert_eq!(world.peek(COUNTS, "deepest"), Some(u64::from(beldi::MAX_CALL_DEPTH)));
+    });
+}
+
 #[beldi::ssf]
 async fn panic_at_once() {
     let count = COUNTS.get("any").await;

@@ -29,6 +29,29 @@ mod payments {
     }
 }
 
+/// Two services that call each other without an end.
+mod ping {
+    #[beldi::ssf(service = "payments")]
+    pub(crate) async fn pong(level: u32);
+
+    #[beldi::ssf]
+    pub(crate) async fn ping(level: u32) {
+        super::VISITS.put(&format!("{level:03}"), &1).await;
+        pong(level + 1).await;
+    }
+}
+
+mod pong {
+    #[beldi::ssf(service = "shop")]
+    pub(crate) async fn ping(level: u32);
+
+    #[beldi::ssf]
+    pub(crate) async fn pong(level: u32) {
+        super::VISITS.put(&format!("{level:03}"), &1).await;
+        ping(level + 1).await;
+    }
+}
+
 #[beldi::ssf(service = "payments")]
 async fn charge(amount: u32) -> u32;
 
@@ -372,4 +395,21 @@ fn many_callbacks_park_nothing() {
 #[beldi::ssf]
 async fn order_many(articles: u32) {
     beldi::join_all((0..articles).map(|_| charge(1))).await;
+}
+
+/// Each waits for the next, as deep as calls within a service may go.
+#[test]
+fn services_that_call_each_other_without_an_end_are_stopped() {
+    in_virtual_time(async {
+        let limits = Limits { attempts: 2, ..Limits::default() };
+        let payments = App::new("payments").ssf(pong::pong).limits(limits.clone());
+        let world = World::new(App::new("shop").ssf(ping::ping).limits(limits));
+        let world = world.with(World::new(payments));
+        world.call(ping::ping(0)).key("k").await.unwrap_err();
+        world.settle().await.unwrap();
+        let instance = world.instance("k").await.unwrap();
+        assert_eq!(instance.state, InstanceState::Parked, "{instance:?}");
+        let visits = [world.rows(VISITS), world.service("payments").rows(VISITS)].concat();
+        assert_eq!(visits.len(), 1 + beldi::MAX_CALL_DEPTH as usize);
+    });
 }

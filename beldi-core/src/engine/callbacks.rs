@@ -24,7 +24,8 @@ impl Service {
         let callee = layout::parse_sent_key(&intent.request_key);
         let (Some(peer), Some(callee)) = (self.peers.find(caller), callee) else { return };
         let instance = &intent.request_key;
-        match peer.call_back(callee, callback.clone(), result).await {
+        let brought = callback::brought(result);
+        match peer.call_back(callee, callback.clone(), brought).await {
             Ok(delivered) => debug!(%instance, %caller, ?delivered, "called back"),
             Err(error) => debug!(%instance, %caller, %error, "could not call back"),
         }
@@ -48,7 +49,7 @@ impl Service {
         from: &str,
         callee: Id,
         callback: &Callback,
-        result: &Value,
+        result: Option<&Value>,
     ) -> Result<Delivered, StoreError> {
         let (secret, now) = (self.secret().await?, self.outside.now());
         let delivered =
@@ -57,6 +58,9 @@ impl Service {
             Delivered::Accepted => self.announce(callback.root.clone()),
             Delivered::Forged => {
                 warn!(service = %from, %callee, "refused a callback that no call of ours asked for");
+            }
+            Delivered::TooLarge => {
+                warn!(service = %from, %callee, "refused a callback with a result that is too large");
             }
             Delivered::Already | Delivered::NotWaiting | Delivered::Expired => {}
         }

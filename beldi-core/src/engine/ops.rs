@@ -265,6 +265,18 @@ impl Step {
         self.log(&what, Instance::effected, call).await
     }
 
+    /// How deep a callee is, here or in another service.
+    pub(super) fn one_deeper(&self, ssf: &str) -> Result<u32, Stop> {
+        let depth = self.instance.depth.saturating_add(1);
+        if depth <= MAX_CALL_DEPTH {
+            return Ok(depth);
+        }
+        let text = format!(
+            "calls are nested more than {MAX_CALL_DEPTH} deep at `{ssf}`: end the recursion, or `send`"
+        );
+        Err(bug("call_depth", text))
+    }
+
     async fn run_callee(
         &self,
         handler: Result<&Handler, Error>,
@@ -272,13 +284,7 @@ impl Step {
     ) -> Result<Value, Stop> {
         let handler = handler.map_err(|error| bug("unknown_ssf", error.to_string()))?;
         let ssf = handler.name;
-        let depth = self.instance.depth + 1;
-        if depth > MAX_CALL_DEPTH {
-            let text = format!(
-                "calls are nested more than {MAX_CALL_DEPTH} deep at `{ssf}`: end the recursion, or `send`"
-            );
-            return Err(bug("call_depth", text));
-        }
+        let depth = self.one_deeper(ssf)?;
         let id = self.instance.id.callee(&self.path, ssf);
         let callee = Instance::new(Arc::clone(&self.instance.attempt), id, handler, depth)?;
         let callee = Arc::new(callee);

@@ -34,6 +34,8 @@ pub(crate) struct Request {
     pub(crate) explicit: bool,
     /// The service that asks, if one does: it relies on the result even if the SSF only reads.
     pub(crate) caller: Option<String>,
+    /// How many calls it is below the first one's root.
+    pub(crate) depth: u32,
     /// Where that service wants the result, if it comes late.
     pub(crate) callback: Option<Callback>,
     pub(crate) ssf: String,
@@ -58,8 +60,8 @@ pub(crate) async fn run_fresh(service: &Arc<Service>, request: &Request) -> Resu
     let handler = service.handler(&request.ssf)?;
     let intent = service.new_intent(request.key.clone(), handler, request.input.clone());
     let (caller, callback) = (request.caller.clone(), request.callback.clone());
-    let kept = caller.is_some();
-    let intent = Intent { attempts: 1, next: service.lease(), caller, callback, ..intent };
+    let (kept, depth) = (caller.is_some(), request.depth);
+    let intent = Intent { attempts: 1, next: service.lease(), caller, depth, callback, ..intent };
     let run = Run { service, handler, explicit: request.explicit, kept };
     let journal = Journal::default();
     Ok(run
@@ -270,7 +272,8 @@ impl Run<'_> {
             return Err(Stop::Park(other_code(self.handler, intent.code, attempt)));
         }
         let id = intent.instance(&self.service.name);
-        let root = Arc::new(Instance::new(Arc::clone(attempt), id, self.handler, 0)?);
+        let root = Instance::new(Arc::clone(attempt), id, self.handler, intent.depth)?;
+        let root = Arc::new(root);
         let scope = Scope::new(Arc::clone(&root), Path::default(), Context::Plain);
         let body = Scoped::new(Arc::clone(&scope), (self.handler.run)(intent.input.clone()));
         let result = attempt.drive(body).await?;

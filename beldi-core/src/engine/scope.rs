@@ -142,14 +142,21 @@ impl<F: Future> Future for Scoped<F> {
     fn poll(self: Pin<&mut Self>, cx: &mut task::Context<'_>) -> Poll<F::Output> {
         let this = self.project();
         let _outer = Entered::new(Arc::clone(this.scope));
+        let poll = || stacker::maybe_grow(LEVEL, MORE_STACK, || this.inner.poll(cx));
         let output = if this.scope.quiet.load(Ordering::Relaxed) {
-            dispatcher::with_default(&Dispatch::none(), || this.inner.poll(cx))
+            dispatcher::with_default(&Dispatch::none(), poll)
         } else {
-            this.scope.span().in_scope(|| this.inner.poll(cx))
+            this.scope.span().in_scope(poll)
         };
         Poll::Ready(ready!(output))
     }
 }
+
+/// What one level of calls and the store below it need of the stack, in bytes; without optimization that
+/// is a lot, and a thread of a test or a runtime has 2 MiB.
+const LEVEL: usize = 512 * 1024;
+/// How much is added where less is left.
+const MORE_STACK: usize = 4 * 1024 * 1024;
 
 /// Restores the outer scope, also when the handler panics.
 struct Entered(Option<Arc<Scope>>);

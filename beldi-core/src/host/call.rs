@@ -124,7 +124,8 @@ pub(crate) fn request(
     if key.is_empty() || key.len() > MAX_REQUEST_KEY || key.starts_with('~') {
         return Err(Error::BadKey { key });
     }
-    Ok(Request { key, explicit, caller: None, callback: None, ssf: ssf.to_owned(), input })
+    let ssf = ssf.to_owned();
+    Ok(Request { key, explicit, caller: None, depth: 0, callback: None, ssf, input })
 }
 
 /// Runs the request until there is a result, or time is up. Writes the finish after returning.

@@ -67,10 +67,10 @@ impl Peer for InProcess {
         &self,
         callee: Id,
         callback: Callback,
-        result: Value,
+        result: Option<Value>,
     ) -> BoxFuture<'_, Result<Delivered, StoreError>> {
         Box::pin(async move {
-            self.service()?.called_back(&self.asker, callee, &callback, &result).await
+            self.service()?.called_back(&self.asker, callee, &callback, result.as_ref()).await
         })
     }
 
@@ -87,7 +87,7 @@ pub(super) async fn called(
     callback: Option<Callback>,
 ) -> Result<Value, Declined> {
     let (key, caller) = (errand.key(asker), Some(asker.to_owned()));
-    let Errand { ssf, read_only, input, .. } = errand;
+    let Errand { depth, ssf, read_only, input, .. } = errand;
     if read_only && service.handler(&ssf).is_ok_and(|handler| !handler.read_only) {
         let text = format!(
             "service `{asker}` declares `{ssf}` as read-only, and in service `{}` it is not: take \
@@ -96,7 +96,7 @@ pub(super) async fn called(
         );
         return Err(Declined::Refused(Reason::new("callee", text)));
     }
-    let request = Request { key, explicit: true, caller, callback, ssf, input };
+    let request = Request { key, explicit: true, caller, depth, callback, ssf, input };
     answer_apart(service, request, ()).await.map_err(|error| match error {
         Error::Failed { reason } => match reason.kind() {
             ReasonKind::Away => Declined::Unavailable(reason.to_string()),

@@ -3,8 +3,9 @@
 //! A caller that gets no result in time halts, and its collector would ask again some time later. The
 //! callee need not wait for that: once somebody who went on with it has finished it, its service brings
 //! the result. One row is written, the intent of the caller's root, in one conditional update: the result
-//! beside it, and the next attempt may begin at once; the one that halted does not count. A crash before the update: the caller asks again, and is answered. After it: the
-//! attempt that begins finds the result where it would have asked.
+//! beside it, and the next attempt may begin at once; the one that halted does not count. A crash before
+//! the update: the caller asks again, and is answered. After it: the attempt that begins finds the result
+//! where it would have asked.
 //!
 //! The result is refused unless
 //!
@@ -13,9 +14,10 @@
 //!   attempt sends the same one,
 //! * its date has not passed,
 //! * the root is running: no late callback makes a row,
-//! * no result of this callee is there: the token is good for one.
+//! * no result of this callee is there: the token is good for one,
+//! * it is small enough to be kept beside the intent.
 //!
-//! A result that is too large to be kept beside the intent only lets the next attempt begin.
+//! So the callee of a large result says only that it is done: the next attempt begins, and asks for it.
 
 use serde::{Deserialize, Serialize};
 
@@ -50,6 +52,8 @@ pub(crate) enum Delivered {
     Forged,
     /// It came too late.
     Expired,
+    /// It cannot be kept: whoever has so much says only that it is done.
+    TooLarge,
 }
 
 /// What the tokens of a service are made with.
@@ -91,14 +95,19 @@ impl Secret {
     }
 }
 
-/// Takes in what a callee of `service` has returned.
+/// The result as it is brought; nothing if it is to be asked for.
+pub(crate) fn brought(result: Value) -> Option<Value> {
+    Some(result).filter(|result| result.size() <= MAX_CALLED_BACK)
+}
+
+/// Takes in what a callee of `service` has returned, or that it is done.
 pub(crate) async fn deliver(
     store: &dyn Store,
     secret: &Secret,
     service: &str,
     callee: Id,
     callback: &Callback,
-    result: &Value,
+    result: Option<&Value>,
     now: u64,
 ) -> Result<Delivered> {
     let Callback { root, token, until } = callback;
@@ -109,11 +118,13 @@ pub(crate) async fn deliver(
     if *until < now {
         return Ok(Delivered::Expired);
     }
+    if result.is_some_and(|result| result.size() > MAX_CALLED_BACK) {
+        return Ok(Delivered::TooLarge);
+    }
     let name = layout::called_back(callee);
-    let kept = (result.size() <= MAX_CALLED_BACK).then(|| result.clone());
     let when = vec![intent::is_running(), Condition::absent(&*name)];
     let update = Update::when(Condition::All(when))
-        .set(&*name, Value::List(kept.into_iter().collect()))
+        .set(&*name, Value::List(result.cloned().into_iter().collect()))
         .set(attr::NEXT, now)
         // It may begin an attempt beside one that runs, which is no fault of either.
         .add(attr::EXCUSED, 1);

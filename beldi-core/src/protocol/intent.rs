@@ -74,6 +74,8 @@ pub(crate) struct Intent {
     pub(crate) by: String,
     /// The service whose root called it or sent it, if that is another one.
     pub(crate) caller: Option<String>,
+    /// How many calls it is below the root of the first service that called, 0 if it is nobody's callee.
+    pub(crate) depth: u32,
     /// Where that service wants the result, if it comes late.
     pub(crate) callback: Option<Callback>,
     /// What callees in other services have returned; nothing where that was too large to be kept.
@@ -351,6 +353,7 @@ impl Intent {
             first: None,
             by: String::new(),
             caller: None,
+            depth: 0,
             callback: None,
             called_back: BTreeMap::new(),
             left: Left::default(),

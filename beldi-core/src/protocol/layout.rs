@@ -131,6 +131,8 @@ pub(crate) mod intent {
     pub(crate) const FIRST: &str = "first";
     /// The service whose root called it or sent it, if that is another one.
     pub(crate) const CALLER: &str = "caller";
+    /// How many calls from service to service it is below the first root, if it is below one.
+    pub(crate) const DEPTH: &str = "depth";
     /// Where its result is to be brought, if the caller has gone: root, token and date.
     pub(crate) const CALLBACK: &str = "callback";
     /// What the name of a result begins with that another service has brought; the callee's id follows.

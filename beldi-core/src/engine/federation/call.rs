@@ -58,6 +58,7 @@ impl Step {
         let errand = Errand {
             callee: self.instance.id.callee(&self.path, &callee),
             root: self.instance.attempt.intent.request_key.clone(),
+            depth: self.or_stop(self.one_deeper(ssf)).await,
             ssf: ssf.to_owned(),
             read_only,
             input,

@@ -34,6 +34,8 @@ pub(crate) struct Errand {
     pub(crate) callee: Id,
     /// The request key of the caller's root.
     pub(crate) root: String,
+    /// How many calls the callee is below the root that no other service called.
+    pub(crate) depth: u32,
     pub(crate) ssf: String,
     /// Whether the caller relies on it that the callee changes nothing.
     pub(crate) read_only: bool,
@@ -117,12 +119,12 @@ pub(crate) trait Peer: Send + Sync {
     /// Puts in place what a transaction has prepared there, or takes it back.
     fn settle(&self, txn: Txn, ended: Ended) -> BoxFuture<'_, Result<(), StoreError>>;
 
-    /// Brings what a callee has returned to the service that called it.
+    /// Brings what a callee has returned to the service that called it; nothing if it only is done.
     fn call_back(
         &self,
         callee: Id,
         callback: Callback,
-        result: Value,
+        result: Option<Value>,
     ) -> BoxFuture<'_, Result<Delivered, StoreError>>;
 
     /// How far it is swept: no root of its below this epoch will ever ask again.

@@ -66,7 +66,8 @@ impl Service {
         let layer = Layer::over(&below);
         let within = Within { transaction: Arc::clone(transaction), layer: Arc::clone(&layer) };
         let run = async {
-            let instance = Arc::new(Instance::new(Arc::clone(&attempt), id, handler, 0)?);
+            let instance =
+                Arc::new(Instance::new(Arc::clone(&attempt), id, handler, errand.depth)?);
             let scope = Scope::new(instance, Path::default(), Context::Txn(within));
             attempt.drive(Scoped::new(scope, (handler.run)(errand.input.clone()))).await
         };

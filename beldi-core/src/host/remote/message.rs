@@ -16,7 +16,7 @@ pub(super) enum Question {
     Prepare { errand: Errand, part: Part },
     Ended { txn: Txn, abort: bool },
     Settle { txn: Txn, ended: TxnEnded },
-    CallBack { callee: Id, callback: Callback, result: Value },
+    CallBack { callee: Id, callback: Callback, result: Option<Value> },
     Swept,
 }
 

@@ -184,7 +184,7 @@ impl Peer for Remote {
         &self,
         callee: Id,
         callback: Callback,
-        result: Value,
+        result: Option<Value>,
     ) -> BoxFuture<'_, Result<Delivered, StoreError>> {
         let delivered = |answer| match answer {
             Answer::CalledBack(delivered) => Some(delivered),

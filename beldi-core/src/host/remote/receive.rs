@@ -70,9 +70,9 @@ async fn answer(service: &Arc<Service>, from: &str, question: Question) -> Answe
         Question::Settle { txn, ended } => {
             Answer::Settled(told(service.settle_prepared(&txn, &ended).await))
         }
-        Question::CallBack { callee, callback, result } => {
-            Answer::CalledBack(told(service.called_back(from, callee, &callback, &result).await))
-        }
+        Question::CallBack { callee, callback, result } => Answer::CalledBack(told(
+            service.called_back(from, callee, &callback, result.as_ref()).await,
+        )),
         Question::Swept => {
             Answer::Swept(told(horizon::read(&service.store).await.map(|round| round.swept)))
         }

@@ -155,7 +155,7 @@ fn call(input: &str) -> Question {
     let callback = serde_json::json!({ "root": "order-17", "token": vec![0; 32], "until": NOW });
     let callback: Callback = serde_json::from_value(callback).unwrap();
     Question::Call {
-        errand: Errand { callee: callee(), root, ssf, read_only: false, input },
+        errand: Errand { callee: callee(), root, depth: 1, ssf, read_only: false, input },
         callback,
     }
 }

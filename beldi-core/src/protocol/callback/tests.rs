@@ -31,7 +31,7 @@ impl Caller {
 
     async fn deliver(&self, from: &str, step: u32, callback: &Callback, now: u64) -> Delivered {
         let (store, secret, paid) = (&self.store, &self.secret, Value::from("paid"));
-        deliver(store, secret, from, self.callee(step), callback, &paid, now).await.unwrap()
+        deliver(store, secret, from, self.callee(step), callback, Some(&paid), now).await.unwrap()
     }
 
     async fn intent(&self) -> Intent {
@@ -92,13 +92,19 @@ async fn expired_callback() {
 }
 
 #[tokio::test]
-async fn oversized_callback_only_wakes_the_root() {
+async fn oversized_callback() {
     let caller = Caller::new().await;
     let (callback, large) = (caller.callback(1), Value::from("x".repeat(MAX_CALLED_BACK + 1)));
     let Caller { store, secret, .. } = &caller;
-    let callee = caller.callee(1);
-    let delivered = deliver(store, secret, "payments", callee, &callback, &large, NOW + 5).await;
-    assert_eq!(delivered.unwrap(), Delivered::Accepted);
+    let (callee, before) = (caller.callee(1), store.rows());
+    let deliver = async |result| {
+        deliver(store, secret, "payments", callee, &callback, result, NOW + 5).await.unwrap()
+    };
+    assert_eq!(deliver(Some(&large)).await, Delivered::TooLarge);
+    assert_eq!(store.rows(), before);
+    // Whoever has it says only that it is done.
+    let brought = brought(large.clone());
+    assert_eq!(deliver(brought.as_ref()).await, Delivered::Accepted);
     let intent = caller.intent().await;
     assert_eq!((intent.called_back[&callee].clone(), intent.next), (None, NOW + 5));
     caller.refuses("payments", 1, &callback, Delivered::Already).await;

@@ -32,6 +32,9 @@ impl Intent {
         if let Some(caller) = &self.caller {
             attributes.push((attr::CALLER, Value::from(&**caller)));
         }
+        if self.depth > 0 {
+            attributes.push((attr::DEPTH, self.depth.into()));
+        }
         if let Some(callback) = &self.callback {
             attributes.push((attr::CALLBACK, callback.to_value()));
         }
@@ -98,6 +101,7 @@ impl Intent {
             first,
             by: String::new(),
             caller: row.text(attr::CALLER).map(str::to_owned),
+            depth: row.get(attr::DEPTH).map_or(Ok(0), |_| small(attr::DEPTH))?,
             callback: row.get(attr::CALLBACK).map(Callback::from_value).transpose()?,
             called_back: called_back(row),
             left: Left::read(row).ok_or(attr::ITEMS)?,
