@@ -121,6 +121,31 @@ fn what_is_sent_is_begun_elsewhere() {
     });
 }
 
+/// It hangs.
+struct Hangs;
+
+impl Starter for Hangs {
+    fn start(&self, _: &str) -> BoxFuture<'_, Result<(), Unreachable>> {
+        Box::pin(std::future::pending())
+    }
+}
+
+#[test]
+fn a_start_that_hangs_does_not_hold_the_reply_back() {
+    in_virtual_time(async {
+        let service = on(MemoryStore::new());
+        service.start_with(Hangs);
+        for (left, longest) in [(600_000, 1000), (500, 499)] {
+            let began = tokio::time::Instant::now();
+            let invocation = service.invocation(Some(RealOutside.now() + left));
+            invocation.call("count_later", Some(format!("k-{left}")), b"\"a\"").await.unwrap();
+            invocation.end().await;
+            let took = began.elapsed().as_millis();
+            assert!((1..=longest).contains(&took), "{took} ms of {left}");
+        }
+    });
+}
+
 #[test]
 fn a_tick_begins_what_is_overdue() {
     in_virtual_time(async {

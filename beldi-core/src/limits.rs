@@ -67,9 +67,11 @@ pub struct Limits {
     pub attempts: u32,
     /// How long one attempt may take. Default: 30 s.
     pub attempt_time: Duration,
-    /// How long one store request may take before it is sent again. Default: 5 s.
+    /// How long one store request may take before it is sent again. A store that
+    /// [is patient](crate::store::Store::is_patient) has limits of its own for that. Default: 5 s.
     pub request_time: Duration,
-    /// How often a store request is sent before the attempt halts. Default: 4.
+    /// How often a store request is sent before the attempt halts. A patient store's is sent once, and
+    /// then as often as that likes. Default: 4.
     pub request_tries: u32,
     /// How long a caller outside waits for a result before it is told to ask again. Default: 60 s.
     pub call_time: Duration,

@@ -1,7 +1,8 @@
 //! A store that is asked again before an attempt gives up.
 //!
 //! Every request of every protocol is safe to deliver twice, so an answer that does not come, or
-//! says "unavailable", is met with the same request, a few times, with a growing jittered wait.
+//! says "unavailable", is met with the same request, a few times, with a growing jittered wait. A store
+//! that does so itself is asked once: the tries of both would multiply.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -32,6 +33,9 @@ impl Patient {
         &'a self,
         request: impl Fn() -> BoxFuture<'a, Result<T>> + Send,
     ) -> Result<T> {
+        if self.inner.is_patient() {
+            return request().await;
+        }
         let mut tried = 1;
         loop {
             let error = match select(request(), self.outside.sleep(self.time)).await {
@@ -77,11 +81,78 @@ impl Store for Patient {
         self.inner.is_exclusive()
     }
 
+    fn is_patient(&self) -> bool {
+        true
+    }
+
     fn due_lag(&self) -> Duration {
         self.inner.due_lag()
     }
 
     fn expires(&self) -> bool {
         self.inner.expires()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::{AtomicU32, Ordering};
+
+    use futures_util::FutureExt as _;
+
+    use super::*;
+    use crate::testing::{VirtualOutside, in_virtual_time};
+
+    /// It is always away.
+    struct Away {
+        is_patient: bool,
+        asked: AtomicU32,
+    }
+
+    impl Away {
+        fn answer<T: Send + 'static>(&self) -> BoxFuture<'_, Result<T>> {
+            self.asked.fetch_add(1, Ordering::Relaxed);
+            std::future::ready(Err(StoreError::Unavailable("away".to_owned()))).boxed()
+        }
+    }
+
+    impl Store for Away {
+        fn get<'a>(&'a self, _: &'a Key) -> BoxFuture<'a, Result<Option<Row>>> {
+            self.answer()
+        }
+
+        fn update<'a>(&'a self, _: &'a Key, _: &'a Update) -> BoxFuture<'a, Result<Updated>> {
+            self.answer()
+        }
+
+        fn query<'a>(&'a self, _: &'a Query) -> BoxFuture<'a, Result<Page>> {
+            self.answer()
+        }
+
+        fn due<'a>(&'a self, _: &'a DueQuery) -> BoxFuture<'a, Result<DuePage>> {
+            self.answer()
+        }
+
+        fn delete<'a>(&'a self, _: &'a Key, _: &'a Condition) -> BoxFuture<'a, Result<bool>> {
+            self.answer()
+        }
+
+        fn is_patient(&self) -> bool {
+            self.is_patient
+        }
+    }
+
+    #[test]
+    fn a_store_that_repeats_requests_itself_is_asked_once() {
+        let limits = Limits::default();
+        for (is_patient, tries) in [(false, limits.request_tries), (true, 1)] {
+            in_virtual_time(async {
+                let away = Arc::new(Away { is_patient, asked: AtomicU32::new(0) });
+                let outside = Arc::new(VirtualOutside::new(1));
+                let patient = Patient::new(away.clone(), outside, &limits);
+                assert!(patient.get(&Key::new("p", "s")).await.is_err());
+                assert_eq!(away.asked.load(Ordering::Relaxed), tries);
+            });
+        }
     }
 }

@@ -101,7 +101,7 @@ impl DynamoStore {
     }
 
     /// How long a request is repeated before the store counts as unavailable. Default: 4 s, which is
-    /// less than [`Limits::request_time`](crate::Limits::request_time).
+    /// what an attempt believes: it sends nothing again, and halts.
     #[must_use]
     pub fn request_time(mut self, time: Duration) -> Self {
         self.patience.request_time = time;
@@ -349,6 +349,10 @@ impl Store for DynamoStore {
 
     fn delete<'a>(&'a self, key: &'a Key, when: &'a Condition) -> BoxFuture<'a, Result<bool>> {
         Box::pin(self.remove(key, when))
+    }
+
+    fn is_patient(&self) -> bool {
+        true
     }
 
     fn due_lag(&self) -> Duration {
