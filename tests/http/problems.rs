@@ -99,7 +99,7 @@ async fn body_too_large_without_an_account() {
     let served = with_limits(Limits { body: 16, ..Limits::default() }).await;
     let mut connection =
         TcpStream::connect(served.url.trim_start_matches("http://")).await.unwrap();
-    let head = "POST /count HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n";
+    let head = "POST /count HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\n";
     let chunk = "8\r\n\"chunked\r\n";
     connection.write_all(format!("{head}{chunk}{chunk}{chunk}").as_bytes()).await.unwrap();
     let mut status = [0; 12];
@@ -248,4 +248,20 @@ async fn cross_site() {
     }
     assert_eq!(answer(post().header("Origin", &served.url)).await.status, 200);
     assert_eq!(answer(post().header("Sec-Fetch-Site", "same-origin")).await.status, 200);
+}
+
+/// A page whose name was made to point at this machine: browsers take it for the same site.
+#[tokio::test]
+async fn dns_rebinding() {
+    let served = serve().await;
+    for method in [Method::GET, Method::POST] {
+        for host in ["evil.example", "evil.example:80", "127.0.0.1.evil.example", "192.168.0.7"] {
+            let request = served.request(method.clone(), "/instances/k").header("Host", host);
+            assert_eq!(answer(request).await.code(), (403, "foreign_host"), "{method} {host}");
+        }
+    }
+    for host in ["localhost", "localhost:7420", "shop.localhost", "127.0.0.1:80", "[::1]:7420"] {
+        let request = served.request(Method::GET, "/instances/k").header("Host", host);
+        assert_eq!(answer(request).await.code(), (404, "unknown_instance"), "{host}");
+    }
 }

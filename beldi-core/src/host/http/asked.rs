@@ -2,10 +2,13 @@
 //!
 //! Everything that can be refused is refused here, before anything is written.
 
+use std::net::IpAddr;
+
 use axum::body::Bytes;
 use axum::extract::rejection::{BytesRejection, FailedToBufferBody};
 use axum::extract::{FromRequest, Request};
 use axum::http::header::{CONTENT_LENGTH, CONTENT_TYPE, HOST, ORIGIN};
+use axum::http::uri::Authority;
 use axum::http::{HeaderMap, HeaderValue};
 
 use super::problem::Problem;
@@ -67,6 +70,26 @@ pub(super) fn of_this_site(request: &Request) -> Result<(), Problem> {
         None => headers.get(ORIGIN).is_some_and(|origin| !is_host(origin, headers.get(HOST))),
     };
     if foreign { Err(Problem::cross_site()) } else { Ok(()) }
+}
+
+/// Refuses a request to a host that only this machine can reach, by a name that is not this machine's: a
+/// page whose name was made to point here would count as of the same site.
+pub(super) fn of_this_machine(request: &Request) -> Result<(), Problem> {
+    let host = request.headers().get(HOST).map(|host| host.to_str().unwrap_or_default());
+    let host = host.or_else(|| request.uri().authority().map(Authority::as_str));
+    match host.is_none_or(is_loopback) {
+        true => Ok(()),
+        false => Err(Problem::foreign_host()),
+    }
+}
+
+fn is_loopback(host: &str) -> bool {
+    let Ok(authority) = host.parse::<Authority>() else { return false };
+    let name = authority.host().trim_start_matches('[').trim_end_matches(']');
+    match name.parse::<IpAddr>() {
+        Ok(address) => address.is_loopback(),
+        Err(_) => name.eq_ignore_ascii_case("localhost") || name.ends_with(".localhost"),
+    }
 }
 
 fn is_host(origin: &HeaderValue, host: Option<&HeaderValue>) -> bool {

@@ -84,6 +84,8 @@ struct Front {
     places: Arc<Semaphore>,
     /// What is put before the keys that askers choose.
     prefix: &'static str,
+    /// Whether only this machine can reach it.
+    is_local: bool,
 }
 
 impl Front {
@@ -91,7 +93,7 @@ impl Front {
         let limits = &service.limits;
         let places = limits.concurrency.max(1).saturating_add(limits.waiting);
         let places = Arc::new(Semaphore::new(places.min(Semaphore::MAX_PERMITS)));
-        Self { service, places, prefix: "" }
+        Self { service, places, prefix: "", is_local: false }
     }
 
     fn place(&self) -> Result<OwnedSemaphorePermit, Problem> {
@@ -139,7 +141,11 @@ async fn in_hand(State(front): State<Front>, request: Request, next: Next) -> Re
         key = field::Empty,
         status = field::Empty,
     );
-    let reply = match asked::of_this_site(&request) {
+    let is_ours = match front.is_local {
+        true => asked::of_this_machine(&request).and_then(|()| asked::of_this_site(&request)),
+        false => asked::of_this_site(&request),
+    };
+    let reply = match is_ours {
         Ok(()) => next.run(request).instrument(span.clone()).await,
         Err(problem) => problem.into_response(),
     };

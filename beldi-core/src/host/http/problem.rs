@@ -7,6 +7,7 @@
 //! |---|---|---|
 //! | 400 | `malformed_json`, `wrong_type`, `unencodable_value`, `unreadable_body`, `bad_key`, `bad_request` | correct the request |
 //! | 403 | `cross_site` | do not send it from a page of another site |
+//! | 403 | `foreign_host` | name the machine `localhost`, or by its address |
 //! | 404 | `not_found`, `unknown_ssf`, `unknown_instance` | correct the path |
 //! | 405, 413, 415 | `method_not_allowed`, `body_too_large`, `unsupported_media_type` | correct the request |
 //! | 409 | `not_parked` | nothing: there is nothing to resume |
@@ -113,6 +114,12 @@ impl Problem {
     pub(super) fn cross_site() -> Self {
         let text = "a page of another site may not call this service";
         Self::new(StatusCode::FORBIDDEN, "cross_site", text)
+    }
+
+    pub(super) fn foreign_host() -> Self {
+        let text = "this service listens to its own machine only: name it `localhost` or by its address, \
+                    or have it listen on another one";
+        Self::new(StatusCode::FORBIDDEN, "foreign_host", text)
     }
 
     pub(super) fn overloaded() -> Self {

@@ -62,15 +62,16 @@ impl Host {
         listener: TcpListener,
         until: impl Future<Output = ()> + Send + 'static,
     ) -> Result<()> {
-        let address = listener.local_addr().map_or_else(|_| "?".to_owned(), |a| a.to_string());
-        info!(service = %self.service.name, %address, "serving");
+        let address = listener.local_addr().ok();
+        let is_local = address.is_some_and(|address| address.ip().is_loopback());
+        info!(service = %self.service.name, ?address, "serving");
         let asked_to_stop = CancellationToken::new();
         let told = asked_to_stop.clone();
         let until = async move {
             until.await;
             told.cancel();
         };
-        let router = Front::new(Arc::clone(&self.service)).router();
+        let router = Front { is_local, ..Front::new(Arc::clone(&self.service)) }.router();
         let served = serve(listener, router).with_graceful_shutdown(until).into_future();
         let closed = pin!(async {
             asked_to_stop.cancelled().await;
