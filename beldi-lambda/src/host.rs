@@ -14,7 +14,7 @@ use serde_json::value::RawValue;
 use serde_json::{Value, json};
 use tracing::{Instrument as _, Span, field, info, info_span};
 
-use crate::event::{Batch, Event, HttpEvent, classify};
+use crate::event::{Batch, Event, HttpEvent, Record, classify};
 use crate::failure::{Failure, FailureKind};
 use crate::intake::{self, Taken};
 use crate::letter::{self, Internal, Tick};
@@ -214,8 +214,15 @@ impl Handling<'_> {
                 failure.map_or(Ok(shown(&failed)), Err)
             }
             Kind::Sqs | Kind::Invocation => Ok(shown(&failed)),
-            // The first one, from which the stream is read again.
-            Kind::Kinesis | Kind::DynamoDb => Ok(shown(failed.get(..1).unwrap_or_default())),
+            // The first one, from which the stream is read again: a failure if that is where it was.
+            Kind::Kinesis | Kind::DynamoDb => {
+                let first = failed.get(..1).unwrap_or_default();
+                let begins = |record: &Record| first.contains(&record.identifier);
+                match batch.records.first().is_some_and(begins) {
+                    true => failure.map_or(Ok(shown(first)), Err),
+                    false => Ok(shown(first)),
+                }
+            }
             Kind::EventBridge => failure.map_or(Ok(Value::Null), Err),
         }
     }

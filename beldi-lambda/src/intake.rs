@@ -13,7 +13,7 @@
 //! | is unfinished, without order | acknowledged | it is registered |
 //! | is unfinished, in a group | reported, with the rest of its group | the rest must wait |
 //! | cannot be registered for now | reported, with the rest of its group | nobody else has it |
-//! | can never be an input | reported, and counted as malformed | the source's dead-letter queue is its place |
+//! | can never be an input, or be stored | reported, and counted as malformed | the source's dead-letter queue is its place |
 
 use std::collections::HashMap;
 
@@ -192,6 +192,9 @@ impl Intake<'_> {
         let registering =
             self.invocation.register(&request.ssf, Some(request.key), request.input.as_bytes());
         registering.instrument(span).await.map_err(|error| match error {
+            Error::Store(error) if error.is_of_the_row() => {
+                self.malformed(record, Error::Store(error).into())
+            }
             Error::Store(_) | Error::InDoubt { .. } | Error::Host(_) => {
                 let failure = Failure::from(error);
                 warn!(record = %record.identifier, reason = failure.reason(), "a record cannot be registered");

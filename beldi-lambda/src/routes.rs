@@ -45,9 +45,13 @@ impl Routes {
         let key = match key_from {
             KeyFrom::Record => record.key.clone(),
             KeyFrom::Field(pointer) => key_in(&input, pointer).map_err(bad)?,
-            KeyFrom::DeduplicationId => record.deduplication_id.clone().ok_or_else(|| {
-                bad("the message has no deduplication id; is the queue a FIFO queue?".to_owned())
-            })?,
+            KeyFrom::DeduplicationId => {
+                let id = record.deduplication_id.as_ref().ok_or_else(|| {
+                    bad("the message has no deduplication id; is the queue a FIFO queue?"
+                        .to_owned())
+                })?;
+                format!("{}/{id}", record.origin)
+            }
         };
         Ok(Asked { ssf: ssf.to_owned(), key, input })
     }

@@ -4,7 +4,7 @@
 //! |---|---|
 //! | `BELDI_TABLE` | the service's DynamoDB table; needed by [`run`](crate::run) |
 //! | `BELDI_SSF` | the SSF that takes events which name none; not needed if there is only one |
-//! | `BELDI_PEERS` | other owners' services: `{"payments": {"function": "pay", "key": ".."}}` |
+//! | `BELDI_PEERS` | other owners' services: `{"payments": {"function": "pay", "key": ".."}}`; instead of a key, a list of which the first seals and any opens |
 //! | `BELDI_NAMESPACE` | of the metrics; `beldi` if it is not set |
 //! | `RUST_LOG` | levels of the log, as `info,my_crate=debug`; else `AWS_LAMBDA_LOG_LEVEL`, else `info` |
 //! | `AWS_LAMBDA_FUNCTION_NAME`, `AWS_LAMBDA_FUNCTION_VERSION` | set by Lambda: how the function begins what it sends |
@@ -16,7 +16,7 @@ use std::env;
 use serde::Deserialize;
 
 use crate::failure::Failure;
-use beldi::on_demand::SharedKey;
+use beldi::on_demand::{LetterError, SharedKey};
 
 /// A function's environment, read.
 #[derive(Default)]
@@ -72,7 +72,27 @@ pub(crate) fn namespace() -> String {
 #[serde(deny_unknown_fields)]
 struct Named {
     function: String,
-    key: String,
+    key: Keys,
+}
+
+/// While a key is changed there are two.
+#[derive(Deserialize)]
+#[serde(untagged)]
+enum Keys {
+    One(String),
+    Several(Vec<String>),
+}
+
+impl Keys {
+    /// None is as good as a short one.
+    fn shared(&self) -> Result<SharedKey, LetterError> {
+        let secrets = match self {
+            Self::One(secret) => std::slice::from_ref(secret),
+            Self::Several(secrets) => secrets,
+        };
+        let first = secrets.first().map_or("", String::as_str);
+        secrets.iter().skip(1).try_fold(SharedKey::new(first)?, |key, secret| key.or_accept(secret))
+    }
 }
 
 fn read_peers(peers: &str) -> Result<BTreeMap<String, Peer>, Failure> {
@@ -87,7 +107,7 @@ fn read_peers(peers: &str) -> Result<BTreeMap<String, Peer>, Failure> {
         Failure::misconfigured(text)
     })?;
     let peer = |(service, named): (String, Named)| {
-        let key = SharedKey::new(&named.key).map_err(|error| {
+        let key = named.key.shared().map_err(|error| {
             Failure::misconfigured(format!("the key of `{service}` in BELDI_PEERS: {error}"))
         })?;
         Ok((service, Peer { function: named.function, key }))
@@ -112,6 +132,20 @@ mod tests {
             |version| read(&[name, ("AWS_LAMBDA_FUNCTION_VERSION", version)]).unwrap().itself;
         assert_eq!(itself("$LATEST").as_deref(), Some("book"));
         assert_eq!(itself("7").as_deref(), Some("book:7"));
+    }
+
+    #[test]
+    fn a_key_can_be_changed_without_a_pause() {
+        let read = |keys: &str| {
+            let peers = format!(r#"{{"payments":{{"function":"pay","key":{keys}}}}}"#);
+            read(&[("BELDI_PEERS", &peers)]).map(|settings| settings.peers["payments"].key.clone())
+        };
+        read(r#""the secret of both sides""#).unwrap();
+        read(r#"["the secret from now on", "the secret until now"]"#).unwrap();
+        for refused in [r#"["the secret from now on", "short"]"#, "[]", "7"] {
+            let failure = read(refused).unwrap_err();
+            assert_eq!(failure.kind(), FailureKind::Misconfigured, "{refused}");
+        }
     }
 
     #[test]

@@ -113,9 +113,10 @@ impl Source {
         self
     }
 
-    /// Takes the request key from the deduplication id of FIFO messages: two messages with the same one
-    /// are the same request, also when more than five minutes lie between them. Do not use it with
-    /// content-based deduplication unless equal messages are meant to be one.
+    /// Takes the request key from the deduplication id of FIFO messages: two messages of a queue with the
+    /// same one are the same request, also when more than five minutes lie between them, or when they are
+    /// of two groups. Do not use it with content-based deduplication unless equal messages are meant to be
+    /// one.
     pub fn deduplication_id(mut self) -> Self {
         self.key = KeyFrom::DeduplicationId;
         self

@@ -5,7 +5,7 @@ use std::process::Command;
 
 use serde_json::Value;
 
-const SHOP: [&str; 12] = [
+const SHOP: [&str; 14] = [
     "--service",
     "shop",
     "--function",
@@ -14,6 +14,8 @@ const SHOP: [&str; 12] = [
     "stock",
     "--peer",
     "payments=arn:aws:lambda:eu-central-1:210987654321:function:pay",
+    "--caller",
+    "arn:aws:iam::210987654321:role/pay",
     "--queue",
     "orders.fifo",
     "--queue",
@@ -104,6 +106,11 @@ fn mistakes_are_told() {
         (vec!["sam", "--service", "a b", "--function", "f"], "letters, digits"),
         (vec!["sam", "--service", "s", "--function", "f*"], "letters, digits"),
         (vec!["sam", "--service", "s"], "--function"),
+        (vec!["sam", "--service", "s", "--function", "f", "--caller", "*"], "arn:aws:iam"),
+        (
+            vec!["sam", "--service", "s", "--function", "f", "--caller", "arn:aws:iam::1:role/r=g"],
+            "`g`",
+        ),
         (vec!["sam", "--service", "s", "--function", "f", "--queue", "q=g"], "`g`"),
         (
             vec!["policy", "--service", "s", "--function", "f", "--peer", "p=arn:aws:lambda:*"],

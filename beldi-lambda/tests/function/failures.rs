@@ -24,8 +24,10 @@ async fn alarm_visible() {
 
     let reply = invoke(&host, &event("function-url")).await.unwrap();
     assert_eq!(reply["statusCode"], 503, "the client is told, which is the reply");
-    let failure = invoke(&host, &event("eventbridge")).await.unwrap_err();
-    assert_eq!(failure.kind(), FailureKind::StoreUnavailable);
+    for source in ["sqs", "sqs-fifo", "kinesis", "dynamodb", "eventbridge"] {
+        let failure = invoke(&host, &event(source)).await.unwrap_err();
+        assert_eq!(failure.kind(), FailureKind::StoreUnavailable, "{source}");
+    }
     invoke(&host, &json!({ "beldi": { "tick": "intents" } })).await.unwrap_err();
 }
 

@@ -195,14 +195,39 @@ async fn a_deduplication_id_names_the_request() {
 async fn a_record_nobody_takes_is_reported() {
     let host = Function::new(app()).open(beldi::store::MemoryStore::new()).unwrap();
     // All of a batch: that is a failure, which is seen.
-    for event in [event("sqs"), event("eventbridge")] {
+    for event in ["sqs", "eventbridge", "kinesis", "dynamodb"].map(event) {
         let failure = invoke(&host, &event).await.unwrap_err();
         assert_eq!(failure.kind().error_type(), "Beldi.Misconfigured");
         assert!(failure.to_string().contains("BELDI_SSF"), "{failure}");
     }
-    let event = event("kinesis");
-    let first = event["Records"][0]["kinesis"]["sequenceNumber"].as_str().unwrap();
+}
+
+/// The stream is read again from the first record that failed: no failure of what came before it.
+#[tokio::test]
+async fn a_stream_goes_on_from_the_first_that_failed() {
+    let (host, _) = shop();
+    let mut event = event("kinesis");
+    let records = event["Records"].as_array_mut().unwrap();
+    records[1]["kinesis"]["data"] = "bm8ganNvbg==".into();
+    let second = records[1]["kinesis"]["sequenceNumber"].as_str().unwrap().to_owned();
+    assert_eq!(failed(&invoke(&host, &event).await.unwrap()), [second]);
+    event["Records"].as_array_mut().unwrap().remove(0);
+    let failure = invoke(&host, &event).await.unwrap_err();
+    assert_eq!(failure.kind().error_type(), "Beldi.BadRequest");
+}
+
+/// Over 400 KB, which a queue may deliver: trying again would not help.
+#[tokio::test]
+async fn a_record_that_no_row_can_hold_is_malformed() {
+    let (host, _) = shop();
+    let mut event = event("sqs");
+    let article = "x".repeat(450_000);
+    event["Records"][0]["body"] = json!({ "id": "o-1", "article": article }).to_string().into();
+    let first = event["Records"][0]["messageId"].as_str().unwrap().to_owned();
     assert_eq!(failed(&invoke(&host, &event).await.unwrap()), [first]);
+    event["Records"].as_array_mut().unwrap().truncate(1);
+    let failure = invoke(&host, &event).await.unwrap_err();
+    assert!(!failure.kind().is_transient(), "{failure}");
 }
 
 #[tokio::test]

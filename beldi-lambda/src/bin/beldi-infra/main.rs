@@ -11,7 +11,7 @@ mod terraform;
 
 use clap::{Args, Parser, Subcommand};
 
-use self::plan::{Function, Peer, Plan, Queue};
+use self::plan::{Caller, Function, Peer, Plan, Queue};
 
 #[derive(Parser)]
 #[command(version, about = "Prints what a service of beldi needs on AWS")]
@@ -53,12 +53,16 @@ struct Service {
     /// A queue, and the function that takes its messages if it is not the first
     #[arg(long = "queue", value_name = "NAME[=FUNCTION]")]
     queues: Vec<Queue>,
+    /// The role of another account's function that calls this service, and which function it calls if
+    /// it is not the first
+    #[arg(long = "caller", value_name = "ROLE_ARN[=FUNCTION]")]
+    callers: Vec<Caller>,
 }
 
 impl Service {
     fn plan(self) -> Plan {
-        let Self { service, functions, peers, queues } = self;
-        Plan::new(service, functions, peers, queues).unwrap_or_else(|mistake| {
+        let Self { service, functions, peers, queues, callers } = self;
+        Plan::new(service, functions, peers, queues, callers).unwrap_or_else(|mistake| {
             clap::Error::raw(clap::error::ErrorKind::ValueValidation, format!("{mistake}\n")).exit()
         })
     }

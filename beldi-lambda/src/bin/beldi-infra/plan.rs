@@ -39,6 +39,7 @@ pub(crate) struct Plan {
     pub(crate) functions: Vec<Function>,
     pub(crate) peers: Vec<Peer>,
     pub(crate) queues: Vec<Queue>,
+    pub(crate) callers: Vec<Caller>,
 }
 
 #[derive(Clone)]
@@ -55,6 +56,14 @@ pub(crate) struct Peer {
     pub(crate) function: String,
 }
 
+/// Another account's function, which calls this service.
+#[derive(Clone)]
+pub(crate) struct Caller {
+    /// The ARN of its role.
+    pub(crate) role: String,
+    function: Option<String>,
+}
+
 #[derive(Clone)]
 pub(crate) struct Queue {
     pub(crate) name: String,
@@ -67,11 +76,14 @@ impl Plan {
         functions: Vec<Function>,
         peers: Vec<Peer>,
         queues: Vec<Queue>,
+        callers: Vec<Caller>,
     ) -> Result<Self, String> {
         let known = |name: &String| functions.iter().any(|function| function.name == *name);
-        match queues.iter().filter_map(|queue| queue.function.as_ref()).find(|name| !known(name)) {
-            Some(name) => Err(format!("a queue is for `{name}`, which is no --function")),
-            None => Ok(Self { service, functions, peers, queues }),
+        let of_queues = queues.iter().filter_map(|queue| queue.function.as_ref());
+        let of_callers = callers.iter().filter_map(|caller| caller.function.as_ref());
+        match of_queues.chain(of_callers).find(|name| !known(name)) {
+            Some(name) => Err(format!("a queue or caller is for `{name}`, which is no --function")),
+            None => Ok(Self { service, functions, peers, queues, callers }),
         }
     }
 
@@ -83,6 +95,18 @@ impl Plan {
     /// The function that takes the messages of a queue.
     pub(crate) fn taker<'p>(&'p self, queue: &'p Queue) -> &'p str {
         queue.function.as_deref().unwrap_or(&self.collector().name)
+    }
+
+    /// The roles that may call a function from elsewhere, numbered.
+    pub(crate) fn callers_of<'p>(
+        &'p self,
+        function: &'p Function,
+    ) -> impl Iterator<Item = (usize, &'p str)> {
+        let taken_by = |caller: &&Caller| {
+            *caller.function.as_ref().unwrap_or(&self.collector().name) == function.name
+        };
+        let roles = self.callers.iter().filter(taken_by).map(|caller| &*caller.role);
+        (1..).zip(roles)
     }
 
     /// The queues whose messages a function takes.
@@ -148,6 +172,23 @@ impl FromStr for Peer {
     fn from_str(text: &str) -> Result<Self, String> {
         let (service, function) = text.split_once('=').ok_or("it is `service=function`")?;
         Ok(Self { service: name(service)?, function: arn_or_name(function)? })
+    }
+}
+
+impl FromStr for Caller {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let (role, function) = match text.split_once('=') {
+            Some((role, function)) => (role, Some(name(function)?)),
+            None => (text, None),
+        };
+        let is_role =
+            role.starts_with("arn:") && role.contains(":iam::") && role.contains(":role/");
+        match is_role && !role.contains(['*', '"', '$', ' ']) {
+            true => Ok(Self { role: role.to_owned(), function }),
+            false => Err("a role is `arn:aws:iam::ACCOUNT:role/NAME`".to_owned()),
+        }
     }
 }
 

@@ -23,6 +23,9 @@ pub(crate) fn template(plan: &Plan) -> String {
     }
     for function in &plan.functions {
         text += &self::function(plan, function);
+        for (number, role) in plan.callers_of(function) {
+            text += &permission(function, number, role);
+        }
     }
     text += &parked(plan);
     text
@@ -165,6 +168,21 @@ fn queue(queue: &Queue) -> String {
     )
 }
 
+fn permission(function: &Function, number: usize, role: &str) -> String {
+    format!(
+        r#"
+  # Another account's, which calls this service.
+  {id}Caller{number}:
+    Type: AWS::Lambda::Permission
+    Properties:
+      Action: lambda:InvokeFunction
+      FunctionName: !Ref {id}Function
+      Principal: {role}
+"#,
+        id = camel(&function.name),
+    )
+}
+
 fn function(plan: &Plan, function: &Function) -> String {
     let (id, name) = (camel(&function.name), &function.name);
     let alarm = alarm(&Alarm {
@@ -191,7 +209,8 @@ fn function(plan: &Plan, function: &Function) -> String {
       Tracing: Active
       Role: !GetAtt {id}Role.Arn
       # Sends begin each other, and services call each other back: such chains are longer than the
-      # 16 that Lambda takes for a loop, and the engine bounds them itself.
+      # 16 that Lambda takes for a loop. Calls end at a depth of 64; an SSF that sends itself without
+      # an end is yours to stop.
       RecursiveLoop: Allow
       # A call between services holds one of its own and one of the callee's. If concurrency is reserved,
       # reserve more than the longest chain of calls needs, or they wait for each other.
@@ -333,7 +352,7 @@ fn parked(plan: &Plan) -> String {
     let alarm = alarm(&Alarm {
         id: "Parked",
         name: &format!("{}-parked", plan.service),
-        says: "Instances are parked: mend what the log tells, then resume them",
+        says: "Instances are parked: look at each for its reason, mend that, then resume it",
         namespace: "beldi",
         metric: "beldi_parked_total",
         dimension: ("service", &plan.service),

@@ -26,12 +26,29 @@ pub(crate) fn module(plan: &Plan) -> String {
         for queue in plan.queues_of(function) {
             text += &mapping(queue, function);
         }
+        for (number, role) in plan.callers_of(function) {
+            text += &permission(function, number, role);
+        }
     }
     for (collector, payload) in TICKS {
         text += &schedule(plan.collector(), collector, payload);
     }
     text += &parked(plan);
     text
+}
+
+fn permission(function: &Function, number: usize, role: &str) -> String {
+    format!(
+        r#"
+# Another account's, which calls this service.
+resource "aws_lambda_permission" "{id}_caller_{number}" {{
+  action        = "lambda:InvokeFunction"
+  function_name = aws_lambda_function.{id}.function_name
+  principal     = "{role}"
+}}
+"#,
+        id = snake(&function.name),
+    )
 }
 
 fn head(plan: &Plan) -> String {
@@ -231,7 +248,8 @@ resource "aws_lambda_function" "{id}" {{
 }}
 
 # Sends begin each other, and services call each other back: such chains are longer than the
-# 16 that Lambda takes for a loop, and the engine bounds them itself.
+# 16 that Lambda takes for a loop. Calls end at a depth of 64; an SSF that sends itself without
+# an end is yours to stop.
 resource "aws_lambda_function_recursion_config" "{id}" {{
   function_name  = aws_lambda_function.{id}.function_name
   recursive_loop = "Allow"
@@ -402,7 +420,7 @@ fn parked(plan: &Plan) -> String {
     alarm(&Alarm {
         id: "parked",
         name: &format!("{}-parked", plan.service),
-        says: "Instances are parked: mend what the log tells, then resume them",
+        says: "Instances are parked: look at each for its reason, mend that, then resume it",
         namespace: "beldi",
         metric: "beldi_parked_total",
         dimension: ("service", &format!("\"{}\"", plan.service)),
