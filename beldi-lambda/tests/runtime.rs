@@ -245,7 +245,8 @@ async fn a_store_that_is_down_is_seen() {
 async fn secrets_in_payloads_are_not_logged() {
     let output = this_program("memory", "trace").output().await.unwrap();
     assert!(output.status.success(), "{output:?}");
-    let printed = String::from_utf8(output.stdout).unwrap();
+    let printed = [output.stdout, output.stderr].concat();
+    let printed = String::from_utf8(printed).unwrap();
     assert!(printed.lines().any(|line| line.contains("\"error_type\"")), "{printed}");
     shows_no_secret(&printed);
 }

@@ -3,6 +3,9 @@
 //! * Every [`update`](Store::update) is one `UpdateItem`, every [`get`](Store::get) a strongly
 //!   consistent `GetItem`, every [`delete`](Store::delete) one `DeleteItem`. A refusal brings the row
 //!   along (`ReturnValuesOnConditionCheckFailure`). Neither transactions nor batches are used.
+//! * Answers bring whole rows. Who writes an item sees by them which marks may go, without a request
+//!   of its own, and who reads one needs all of it: value, lock and marks. A projection would change
+//!   no price, which is by the size of the row.
 //! * A [`query`](Store::query) is a strongly consistent `Query`. A page without rows may come with a
 //!   place to go on, so only a page without one is the end.
 //! * The due index is a global secondary index and lags behind ([`DynamoStore::index_lag`]). It is
