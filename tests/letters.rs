@@ -13,6 +13,8 @@ const VISITS: Table<str, u32> = Table::new("visits");
 const ORDERS: Table<str, u32> = Table::new("orders");
 
 mod payments {
+    use std::time::Duration;
+
     #[beldi::ssf]
     pub(crate) async fn charge(amount: u32) -> u32 {
         super::BALANCES.update("ann", |sum| *sum.insert(sum.unwrap_or(0) + amount)).await
@@ -21,6 +23,13 @@ mod payments {
     #[beldi::ssf(read_only)]
     pub(crate) async fn quote(amount: u32) -> u32 {
         2 * amount
+    }
+
+    #[beldi::ssf]
+    pub(crate) async fn consider(amount: u32) -> u32 {
+        let considered = async |_| tokio::time::sleep(Duration::from_secs(28)).await;
+        beldi::effect("consider", considered).await;
+        charge(amount).await
     }
 
     #[beldi::ssf]
@@ -55,6 +64,9 @@ mod pong {
 #[beldi::ssf(service = "payments")]
 async fn charge(amount: u32) -> u32;
 
+#[beldi::ssf(service = "payments")]
+async fn consider(amount: u32) -> u32;
+
 #[beldi::ssf(service = "payments", read_only)]
 async fn quote(amount: u32) -> u32;
 
@@ -67,6 +79,13 @@ mod wrong {
 #[beldi::ssf]
 async fn order(amount: u32) -> u32 {
     let charged = charge(amount).await;
+    ORDERS.put("ann", &charged).await;
+    charged
+}
+
+#[beldi::ssf]
+async fn order_with_care(amount: u32) -> u32 {
+    let charged = consider(amount).await;
     ORDERS.put("ann", &charged).await;
     charged
 }
@@ -231,6 +250,21 @@ fn a_late_result_is_called_back() {
         assert_eq!(sums(&world), (Some(30), Some(30)));
         assert_eq!(letters(&world, "payments"), 1, "one callback");
         assert_eq!(letters(&world, "shop"), asked, "the caller asked once");
+    });
+}
+
+/// A callee that is merely slow: its first attempt comes to the end when nobody waits any more.
+#[test]
+fn a_result_that_takes_longer_than_its_caller_waits_is_called_back() {
+    in_virtual_time(async {
+        let limits = Limits { backoff: Duration::from_secs(600), ..Limits::default() };
+        let payments = App::new("payments").ssf(payments::consider).ssf(payments::charge);
+        let world = World::new(App::new("shop").ssf(order_with_care).limits(limits.clone()));
+        let world = world.with(World::new(payments.limits(limits)));
+        assert_eq!(world.call(order_with_care(30)).key("order-17").await.unwrap(), 30);
+        assert_eq!(sums(&world), (Some(30), Some(30)));
+        let sent = ["shop", "payments"].map(|from| letters(&world, from));
+        assert_eq!(sent, [1, 1], "one question, one callback");
     });
 }
 

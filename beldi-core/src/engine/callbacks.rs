@@ -1,7 +1,8 @@
 //! Results that are brought to a caller in another service, which did not wait for them.
 //!
-//! A callback goes out after the callee's root is finished, and once: a crash between the two, or a letter
-//! that is lost, costs the caller a wait, for it asks again. What it writes, and why it may come twice or
+//! A callback goes out when the callee's root has its result for good, as a reply does, and once: a crash
+//! before it, or a letter that is lost, costs the caller a wait, for it asks again. It goes out where nobody
+//! waits: somebody else than the caller had the root done, or it took longer than the caller waits. What it writes, and why it may come twice or
 //! late, is in [`callback`]. The secret behind its token is put if absent in the service row, so all hosts
 //! have the same.
 
@@ -17,18 +18,29 @@ use crate::store::StoreError;
 use crate::value::Value;
 
 impl Service {
-    /// Brings the result of a finished root to the service that called it, if that wants it. Once: if it
-    /// is lost, the caller asks again.
-    pub(crate) async fn call_back(&self, intent: &Intent, result: Value) {
-        let (Some(caller), Some(callback)) = (&intent.caller, &intent.callback) else { return };
-        let callee = layout::parse_sent_key(&intent.request_key);
+    /// Brings the result of a root to the service that called it, if that wants it. Once: if it is lost,
+    /// the caller asks again.
+    pub(crate) async fn call_back(
+        &self,
+        instance: &str,
+        caller: Option<&str>,
+        callback: Option<&Callback>,
+        result: Value,
+    ) {
+        let (Some(caller), Some(callback)) = (caller, callback) else { return };
+        let callee = layout::parse_sent_key(instance);
         let (Some(peer), Some(callee)) = (self.peers.find(caller), callee) else { return };
-        let instance = &intent.request_key;
         let brought = callback::brought(result);
         match peer.call_back(callee, callback.clone(), brought).await {
             Ok(delivered) => debug!(%instance, %caller, ?delivered, "called back"),
             Err(error) => debug!(%instance, %caller, %error, "could not call back"),
         }
+    }
+
+    /// The same for a root whose intent was read.
+    pub(crate) async fn call_back_of(&self, intent: &Intent, result: Value) {
+        let Intent { request_key, caller, callback, .. } = intent;
+        self.call_back(request_key, caller.as_deref(), callback.as_ref(), result).await;
     }
 
     /// The same for a root that somebody has followed to its end.
@@ -38,7 +50,7 @@ impl Service {
             return Ok(());
         }
         if let Some(intent) = intent::read(&self.store, key).await? {
-            self.call_back(&intent, result).await;
+            self.call_back_of(&intent, result).await;
         }
         Ok(())
     }

@@ -106,6 +106,14 @@ pub(crate) async fn answer_apart<P: Send + 'static>(
         let _place = place;
         answer(&answering, &request).await
     };
+    apart(service, answered).await
+}
+
+/// The same for an answer of any kind.
+pub(crate) async fn apart(
+    service: &Arc<Service>,
+    answered: impl Future<Output = Result<Value>> + Send + 'static,
+) -> Result<Value> {
     match service.tasks.spawn(answered.in_current_span()).await {
         Ok(Some(answered)) => answered,
         _ => Err(Error::Host("the host stopped; ask again with the same key".to_owned())),

@@ -1,11 +1,12 @@
 //! Services in one process, as they reach each other: a federation without a network.
 
 use std::sync::{Arc, Weak};
+use std::time::Duration;
 
 use futures_util::future::BoxFuture;
 use tracing::Instrument as _;
 
-use super::call::answer_apart;
+use super::call::{answer, apart};
 use crate::engine::{Declined, Errand, Part, Peer, Request, Service, TxnEnded, Vote};
 use crate::error::{Error, Reason, ReasonKind};
 use crate::id::{Epoch, Id};
@@ -35,7 +36,7 @@ impl InProcess {
 }
 
 impl Peer for InProcess {
-    fn call(&self, errand: Errand) -> BoxFuture<'_, Result<Value, Declined>> {
+    fn call(&self, errand: Errand, _: Duration) -> BoxFuture<'_, Result<Value, Declined>> {
         Box::pin(async move {
             let service = self.service().map_err(|error| gone(&error))?;
             called(&service, &self.asker, errand, None).await
@@ -79,13 +80,16 @@ impl Peer for InProcess {
     }
 }
 
-/// Runs what another service asks for, and keeps the result.
+/// Runs what another service asks for, and keeps the result. If that takes longer than the asker waits,
+/// the result is called back as well.
 pub(super) async fn called(
     service: &Arc<Service>,
     asker: &str,
     errand: Errand,
-    callback: Option<Callback>,
+    late: Option<(Callback, Duration)>,
 ) -> Result<Value, Declined> {
+    let (callback, patience) = late.unzip();
+    let began = service.outside.now();
     let (key, caller) = (errand.key(asker), Some(asker.to_owned()));
     let Errand { depth, ssf, read_only, input, .. } = errand;
     if read_only && service.handler(&ssf).is_ok_and(|handler| !handler.read_only) {
@@ -97,7 +101,22 @@ pub(super) async fn called(
         return Err(Declined::Refused(Reason::new("callee", text)));
     }
     let request = Request { key, explicit: true, caller, depth, callback, ssf, input };
-    answer_apart(service, request, ()).await.map_err(|error| match error {
+    let answering = Arc::clone(service);
+    let answered = apart(service, async move {
+        let result = answer(&answering, &request).await?;
+        let took = Duration::from_millis(answering.outside.now().saturating_sub(began));
+        // The asker gives up a little earlier, as letters take their time.
+        if patience.is_some_and(|patience| took > patience / 10 * 9) {
+            let (calling, result) = (Arc::clone(&answering), result.clone());
+            let called_back = async move {
+                let Request { key, caller, callback, .. } = &request;
+                calling.call_back(key, caller.as_deref(), callback.as_ref(), result).await;
+            };
+            answering.tasks.spawn(called_back.in_current_span());
+        }
+        Ok(result)
+    });
+    answered.await.map_err(|error| match error {
         Error::Failed { reason } => match reason.kind() {
             ReasonKind::Away => Declined::Unavailable(reason.to_string()),
             ReasonKind::Attempt => Declined::Failed(reason),

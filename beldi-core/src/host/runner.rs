@@ -138,7 +138,7 @@ pub(crate) async fn begin(service: &Arc<Service>, intent: &Intent) {
             }
             // The attempt is over; whoever wants its result may take long to answer.
             let (calling, intent) = (Arc::clone(service), intent.clone());
-            service.tasks.spawn(async move { calling.call_back(&intent, result).await });
+            service.tasks.spawn(async move { calling.call_back_of(&intent, result).await });
         }
         Ok(_) => {}
         Err(error) => debug!(instance = %intent.request_key, %error, "could not begin an attempt"),

@@ -85,7 +85,8 @@ impl Step {
         if let Some(Some(result)) = self.instance.attempt.intent.called_back.get(&errand.callee) {
             return Ok(result.clone());
         }
-        self.in_time(peer.call(errand)).await?.map_err(|no| no.stop(None))
+        let patience = self.instance.attempt.patience();
+        self.in_time(peer.call(errand, patience)).await?.map_err(|no| no.stop(None))
     }
 
     /// The answer of another service, if it comes in time; otherwise the attempt halts, and asks later.

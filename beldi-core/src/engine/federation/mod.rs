@@ -13,6 +13,7 @@ mod participant;
 use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::{Arc, PoisonError, RwLock};
+use std::time::Duration;
 
 use futures_util::future::BoxFuture;
 use serde::{Deserialize, Serialize};
@@ -107,8 +108,9 @@ pub(crate) enum Declined {
 
 /// Another owner's service, as this one reaches it.
 pub(crate) trait Peer: Send + Sync {
-    /// Runs the callee, once however often it is asked, and keeps its result.
-    fn call(&self, errand: Errand) -> BoxFuture<'_, Result<Value, Declined>>;
+    /// Runs the callee, once however often it is asked, and keeps its result. It is waited for as long as
+    /// the patience is.
+    fn call(&self, errand: Errand, patience: Duration) -> BoxFuture<'_, Result<Value, Declined>>;
 
     /// Runs the callee as part of a transaction, up to its prepare record.
     fn prepare(&self, errand: Errand, part: Part) -> BoxFuture<'_, Vote>;

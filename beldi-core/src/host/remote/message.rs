@@ -1,5 +1,7 @@
 //! What services say to each other.
 
+use std::time::Duration;
+
 use serde::{Deserialize, Serialize};
 
 use crate::engine::{Declined, Errand, Part, TxnEnded, Vote};
@@ -12,11 +14,29 @@ use crate::value::Value;
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) enum Question {
-    Call { errand: Errand, callback: Callback },
-    Prepare { errand: Errand, part: Part },
-    Ended { txn: Txn, abort: bool },
-    Settle { txn: Txn, ended: TxnEnded },
-    CallBack { callee: Id, callback: Callback, result: Option<Value> },
+    /// It is waited for as long as the patience is; then the result is to be called back.
+    Call {
+        errand: Errand,
+        callback: Callback,
+        patience: Duration,
+    },
+    Prepare {
+        errand: Errand,
+        part: Part,
+    },
+    Ended {
+        txn: Txn,
+        abort: bool,
+    },
+    Settle {
+        txn: Txn,
+        ended: TxnEnded,
+    },
+    CallBack {
+        callee: Id,
+        callback: Callback,
+        result: Option<Value>,
+    },
     Swept,
 }
 

@@ -141,11 +141,11 @@ impl Remote {
 }
 
 impl Peer for Remote {
-    fn call(&self, errand: Errand) -> BoxFuture<'_, Result<Value, Declined>> {
+    fn call(&self, errand: Errand, patience: Duration) -> BoxFuture<'_, Result<Value, Declined>> {
         Box::pin(async move {
             let own = self.own().map_err(NoAnswer::from)?;
             let callback = own.callback(&self.other, &errand).await.map_err(NoAnswer::from)?;
-            match self.ask(&Question::Call { errand, callback }).await? {
+            match self.ask(&Question::Call { errand, callback, patience }).await? {
                 Answer::Called(result) => result,
                 _ => Err(Declined::Unavailable(self.other_answer())),
             }

@@ -54,8 +54,10 @@ fn may_ask(service: &Service, from: &str, question: &Question) -> Result<(), Let
 
 async fn answer(service: &Arc<Service>, from: &str, question: Question) -> Answer {
     match question {
-        Question::Call { errand, callback } => {
-            Answer::Called(called(service, from, errand, Some(callback)).await)
+        Question::Call { errand, callback, patience } => {
+            let called = called(service, from, errand, Some((callback, patience)));
+            // Boxed, or the type of what waits for it is too deep for the compiler.
+            Answer::Called(Box::pin(called).await)
         }
         Question::Prepare { errand, part } => {
             let (taking_part, tenure) = (Arc::clone(service), part.tenure);

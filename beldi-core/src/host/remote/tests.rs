@@ -157,6 +157,7 @@ fn call(input: &str) -> Question {
     Question::Call {
         errand: Errand { callee: callee(), root, depth: 1, ssf, read_only: false, input },
         callback,
+        patience: std::time::Duration::from_secs(27),
     }
 }
 
@@ -216,9 +217,11 @@ async fn an_id_of_the_future_is_refused() {
     let (payments, store) = payments();
     let day = 24 * 3600 * 1000;
     let callee = Id::root(RealOutside.now() + day, "shop", "order-17");
-    let Question::Call { mut errand, callback } = call("30 of ann") else { unreachable!() };
+    let Question::Call { mut errand, callback, patience } = call("30 of ann") else {
+        unreachable!()
+    };
     errand.callee = callee;
-    let refused = ask(&payments, "shop", &Question::Call { errand, callback }).await;
+    let refused = ask(&payments, "shop", &Question::Call { errand, callback, patience }).await;
     assert!(matches!(refused, Err(LetterError::NotAllowed { .. })), "{refused:?}");
     assert_eq!(store.rows(), []);
 }
