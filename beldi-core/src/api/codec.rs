@@ -37,7 +37,7 @@ pub(crate) fn decode<T: DeserializeOwned>(value: Value, what: &str) -> Result<T,
 }
 
 /// What serde says of a type, without what it says of the value at hand; nothing of what a type's own
-/// `Deserialize` says.
+/// `Deserialize` says, if it does not say it in the words of serde.
 fn unquoted(error: &str) -> String {
     let of_types = ["missing field `", "duplicate field `", "Expected "];
     if of_types.iter().any(|start| error.starts_with(start)) {

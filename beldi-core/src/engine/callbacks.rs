@@ -2,9 +2,9 @@
 //!
 //! A callback goes out when the callee's root has its result for good, as a reply does, and once: a crash
 //! before it, or a letter that is lost, costs the caller a wait, for it asks again. It goes out where nobody
-//! waits: somebody else than the caller had the root done, or it took longer than the caller waits. What it writes, and why it may come twice or
-//! late, is in [`callback`]. The secret behind its token is put if absent in the service row, so all hosts
-//! have the same.
+//! waits: somebody else than the caller had the root done, or it took longer than the caller waits. What it
+//! writes, and why it may come twice or late, is in [`callback`]. The secret behind its token is put if
+//! absent in the service row, so all hosts have the same.
 
 use tracing::{debug, warn};
 

@@ -131,7 +131,7 @@ impl StoreError {
         matches!(self, Self::Unavailable(_))
     }
 
-    /// Whether it is the row itself that no such store can hold: another one may well do.
+    /// Whether it is the row that is at fault, so that the same request never succeeds and others may.
     pub fn is_of_the_row(&self) -> bool {
         matches!(
             self,

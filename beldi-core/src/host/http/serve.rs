@@ -64,7 +64,8 @@ impl Host {
     ) -> Result<()> {
         let address = listener.local_addr().ok();
         let is_local = address.is_some_and(|address| address.ip().is_loopback());
-        info!(service = %self.service.name, ?address, "serving");
+        let shown = address.map(tracing::field::display);
+        info!(service = %self.service.name, address = shown, "serving");
         let asked_to_stop = CancellationToken::new();
         let told = asked_to_stop.clone();
         let until = async move {
