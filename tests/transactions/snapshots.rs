@@ -1,5 +1,5 @@
 //! Read-only transactions: consistent while others write, cheap, and blocked by nobody. (That one
-//! cannot write does not compile otherwise: `tests/ui`.)
+//! cannot write does not compile otherwise: `beldi-macros/tests/ui`.)
 
 use std::time::Duration;
 
