@@ -25,6 +25,7 @@
 
 use std::pin::pin;
 use std::sync::Arc;
+use std::time::Duration;
 
 use futures_util::future::{Either, join, select};
 
@@ -85,14 +86,14 @@ impl Step {
         if let Some(Some(result)) = self.instance.attempt.intent.called_back.get(&errand.callee) {
             return Ok(result.clone());
         }
-        let patience = self.instance.attempt.patience();
-        self.in_time(peer.call(errand, patience)).await?.map_err(|no| no.stop(None))
+        let answer = self.in_time(|patience| peer.call(errand, patience)).await?;
+        answer.map_err(|no| no.stop(None))
     }
 
     /// The answer of another service, if it comes in time; otherwise the attempt halts, and asks later.
-    async fn in_time<T>(&self, answer: impl Future<Output = T>) -> Result<T, Stop> {
+    async fn in_time<A: Future>(&self, ask: impl FnOnce(Duration) -> A) -> Result<A::Output, Stop> {
         let patience = self.instance.attempt.patience();
-        match select(pin!(answer), self.service().outside.sleep(patience)).await {
+        match select(pin!(ask(patience)), self.service().outside.sleep(patience)).await {
             Either::Left((answer, _)) => Ok(answer),
             Either::Right(_) => {
                 let why = format!("another service has not answered within {patience:?}");
@@ -132,7 +133,7 @@ impl Step {
         // A root that others hold locks for must not be registered late, behind the horizon: nobody
         // there could tell its commit from one that was collected.
         let registered = self.instance.before_effect(&self.path);
-        let vote = self.in_time(peer.prepare(errand, part));
+        let vote = self.in_time(|_| peer.prepare(errand, part));
         let (registered, vote) = join(registered, vote).await;
         registered?;
         let Vote { result, tenure } = vote?;
