@@ -127,11 +127,23 @@ pub(crate) fn request(
     key: Option<String>,
     input: Value,
 ) -> Result<Request> {
+    request_among(service, "", ssf, key, input)
+}
+
+/// The same among those whose keys begin with `prefix`, of which the asker knows nothing.
+pub(crate) fn request_among(
+    service: &Service,
+    prefix: &str,
+    ssf: &str,
+    key: Option<String>,
+    input: Value,
+) -> Result<Request> {
     let explicit = key.is_some();
     let key = key.unwrap_or_else(|| format!("{}{}", service.nonce(), service.nonce()));
     if key.is_empty() || key.len() > MAX_REQUEST_KEY || key.starts_with('~') {
         return Err(Error::BadKey { key });
     }
+    let key = format!("{prefix}{key}");
     let ssf = ssf.to_owned();
     Ok(Request { key, explicit, caller: None, depth: 0, callback: None, ssf, input })
 }

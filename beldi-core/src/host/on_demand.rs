@@ -355,8 +355,8 @@ impl Invocation {
     }
 
     /// Answers an HTTP request as [`Host::serve`](crate::Host::serve) does, but for the routes of
-    /// instances: who asks may be anybody. The keys that askers choose are apart from all others: they
-    /// begin with `http/`. Feature `http`.
+    /// instances: who asks may be anybody. The keys of these requests are apart from all others: they
+    /// begin with `http/`, which askers neither write nor are shown. Feature `http`.
     #[cfg(feature = "http")]
     pub async fn http(
         &self,

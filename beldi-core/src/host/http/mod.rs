@@ -49,11 +49,12 @@ pub(crate) use self::serve::listen;
 #[cfg(feature = "embedded")]
 pub(crate) use self::signals::stop;
 use crate::engine::Service;
+use crate::error::Error;
 
 /// The request key of the instance a reply is about.
 const INSTANCE: HeaderName = HeaderName::from_static("beldi-instance");
 
-/// Before the keys of strangers, which must not be those of records and invocations.
+/// Before the keys of strangers' requests, which must not be those of records and invocations.
 const PUBLIC: &str = "http/";
 
 /// Answers one request that has come another way than over a connection of ours.
@@ -82,7 +83,7 @@ struct Front {
     service: Arc<Service>,
     /// One permit a request that runs or waits to.
     places: Arc<Semaphore>,
-    /// What is put before the keys that askers choose.
+    /// What all keys begin with, and no asker is told.
     prefix: &'static str,
     /// Whether only this machine can reach it.
     is_local: bool,
@@ -98,6 +99,24 @@ impl Front {
 
     fn place(&self) -> Result<OwnedSemaphorePermit, Problem> {
         Arc::clone(&self.places).try_acquire_owned().map_err(|_| Problem::overloaded())
+    }
+
+    /// A key as its asker knows it: asked again with, it names the same instance.
+    fn shown<'k>(&self, key: &'k str) -> &'k str {
+        key.strip_prefix(self.prefix).unwrap_or(key)
+    }
+
+    /// What its asker is told of an error.
+    fn told(&self, mut error: Error) -> Problem {
+        if let Error::Parked { key, .. }
+        | Error::Unfinished { key, .. }
+        | Error::InDoubt { key, .. }
+        | Error::KeyReused { key }
+        | Error::UnknownInstance { key } = &mut error
+        {
+            *key = self.shown(key).to_owned();
+        }
+        error.into()
     }
 
     /// Where the instance with this key is to be looked at, if that can be.
@@ -150,7 +169,8 @@ async fn in_hand(State(front): State<Front>, request: Request, next: Next) -> Re
         Err(problem) => problem.into_response(),
     };
     if let Some(key) = reply.headers().get(INSTANCE).and_then(|key| key.to_str().ok()) {
-        span.record("key", key);
+        // As it is stored, for who reads the log looks the instance up.
+        span.record("key", format!("{}{key}", front.prefix));
     }
     span.record("status", reply.status().as_u16());
     span.in_scope(|| debug!("answered"));

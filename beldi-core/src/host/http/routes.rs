@@ -31,9 +31,8 @@ pub(super) async fn call(State(front): State<Front>, ssf: InPath, request: Reque
     let prefers_async = asked::prefers_async(request.headers());
     let body = asked::json(request, service.limits.body).await?;
     let input = (handler.input_from_json)(&body)?;
-    let chosen = key.as_ref().map(|key| format!("{}{key}", front.prefix));
-    let request = call::request(service, handler.name, chosen, input)?;
-    let key = key.unwrap_or_else(|| request.key.clone());
+    let request = call::request_among(service, front.prefix, handler.name, key, input)?;
+    let key = front.shown(&request.key).to_owned();
     let reply =
         if prefers_async { begin(&front, request).await } else { run(&front, request).await };
     Ok(about(&key, reply))
@@ -43,16 +42,17 @@ pub(super) async fn call(State(front): State<Front>, ssf: InPath, request: Reque
 async fn run(front: &Front, request: engine::Request) -> Reply {
     let handler = *front.service.handler(&request.ssf)?;
     let place = front.place()?;
-    let output = call::answer_apart(&front.service, request, place).await?;
+    let output = call::answer_apart(&front.service, request, place).await;
+    let output = output.map_err(|error| front.told(error))?;
     output_of(&handler, output).map(|output| Json(output).into_response())
 }
 
 /// Makes the request durable; the host's runner begins it.
 async fn begin(front: &Front, request: engine::Request) -> Reply {
     let _place = front.place()?;
-    call::register(&front.service, &request).await?;
+    call::register(&front.service, &request).await.map_err(|error| front.told(error))?;
     let applied = [("preference-applied", "respond-async")];
-    let accepted = (StatusCode::ACCEPTED, Json(json!({ "key": request.key })));
+    let accepted = (StatusCode::ACCEPTED, Json(json!({ "key": front.shown(&request.key) })));
     Ok((applied, front.location(&request.key), accepted).into_response())
 }
 
