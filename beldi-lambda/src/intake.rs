@@ -3,8 +3,8 @@
 //! A record is a request with a key of its own. Where order does not matter, all records are
 //! registered before the first is run: from then on the intent collector answers for them, so they are
 //! acknowledged, finished or not. Where it does, the next record of a group is registered only when
-//! the one before is finished or parked; what does not come to that in time is reported with all that
-//! comes after it in its group, and is delivered again.
+//! the one before is finished, parked or, from a queue, malformed; what does not come to that in time is
+//! reported with all that comes after it in its group, and is delivered again.
 //!
 //! | a record | is | because |
 //! |---|---|---|
@@ -13,7 +13,7 @@
 //! | is unfinished, without order | acknowledged | it is registered |
 //! | is unfinished, in a group | reported, with the rest of its group | the rest must wait |
 //! | cannot be registered for now | reported, with the rest of its group | nobody else has it |
-//! | can never be an input, or be stored | reported, and counted as malformed | the source's dead-letter queue is its place |
+//! | can never be an input, or be stored | reported, and counted as malformed; the rest of its group waits in a stream only | the source's dead-letter queue is its place |
 
 use std::collections::HashMap;
 
@@ -25,6 +25,7 @@ use tracing::{Instrument as _, debug, error, info_span, warn};
 use crate::event::{Batch, Record};
 use crate::failure::Failure;
 use crate::routes::Routes;
+use crate::source::Kind;
 use beldi::on_demand::{Invocation, Progress};
 
 /// Groups, or records without one, that are worked on at once.
@@ -152,10 +153,19 @@ impl Intake<'_> {
                 true => Outcome::Behind,
                 false => self.take(&self.batch.records[place]).await,
             };
-            is_held_up |= !outcome.is_acknowledged();
+            is_held_up |= self.holds_up(&outcome);
             outcomes.push((place, outcome));
         }
         outcomes
+    }
+
+    /// Whether the rest of its group waits. Not for what can never be taken, or both would go to the dead
+    /// letters; but a stream is read again from whatever is reported.
+    fn holds_up(&self, outcome: &Outcome) -> bool {
+        match outcome {
+            Outcome::Malformed(_) => self.batch.kind != Kind::Sqs,
+            outcome => !outcome.is_acknowledged(),
+        }
     }
 
     async fn take(&self, record: &Record) -> Outcome {
