@@ -121,6 +121,41 @@ fn what_is_sent_is_begun_elsewhere() {
     });
 }
 
+/// An invocation costs money: there is none for what has come to its end in this one.
+#[test]
+fn what_has_ended_is_not_begun_elsewhere() {
+    in_virtual_time(async {
+        let backoff = Duration::from_millis(1);
+        let limits = Limits { attempts: 1, backoff, ..Limits::default() };
+        let service = app().ssf(panic).limits(limits).on_demand(MemoryStore::new()).unwrap();
+        let noted = Noted::default();
+        service.start_with(noted.clone());
+        let invocation = service.invocation(None);
+        for (key, ssf, input) in
+            [("done", "count", "\"a\""), ("left", "count", "\"a\""), ("parked", "panic", "null")]
+        {
+            invocation.register(ssf, Some(key.into()), input.as_bytes()).await.unwrap();
+        }
+        assert_eq!(invocation.follow("done").await.unwrap(), Progress::Done);
+        assert!(matches!(invocation.follow("parked").await.unwrap(), Progress::Parked(_)));
+        invocation.end().await;
+        assert_eq!(*noted.0.lock().unwrap(), ["left"]);
+
+        noted.0.lock().unwrap().clear();
+        let invocation = service.invocation(None);
+        assert!(matches!(invocation.follow("parked").await.unwrap(), Progress::Parked(_)));
+        invocation.resume("parked").await.unwrap();
+        invocation.end().await;
+        assert_eq!(*noted.0.lock().unwrap(), ["parked"], "it is not at its end any more");
+    });
+}
+
+#[beldi::ssf]
+async fn panic() {
+    COUNTS.put("panics", &1).await;
+    panic!("as always");
+}
+
 /// It hangs.
 struct Hangs;
 

@@ -10,10 +10,10 @@
 //! with it. What it was to begin at its end is in the due index; a start that is lost, or comes twice, finds
 //! the same intent.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 use std::time::Duration;
 
 use futures_util::future::{BoxFuture, Either, join, join_all, select};
@@ -171,7 +171,8 @@ impl OnDemand {
     /// there is one: what is not done by then is cut, and goes on in another invocation.
     pub fn invocation(&self, deadline: Option<u64>) -> Invocation {
         let (service, to_begin) = self.service.during(deadline, self.attempt_time(deadline));
-        Invocation { service, shared: Arc::clone(&self.shared), to_begin }
+        let shared = Arc::clone(&self.shared);
+        Invocation { service, shared, to_begin, ended: Mutex::default() }
     }
 
     /// How long an attempt may take: one that needs more than the longest invocation gives has to count as
@@ -202,6 +203,8 @@ pub struct Invocation {
     shared: Arc<Shared>,
     /// Request keys of what it has registered for somebody to begin.
     to_begin: UnboundedReceiver<String>,
+    /// Those of what it has seen end: nobody need begin them any more.
+    ended: Mutex<BTreeSet<String>>,
 }
 
 /// What an SSF returned. See [`Invocation::call`].
@@ -273,9 +276,13 @@ impl Invocation {
         match follow(&self.service, key, why).await {
             Ok(result) => {
                 self.service.call_back_for(key, result).await?;
+                self.ended().insert(key.to_owned());
                 Ok(Progress::Done)
             }
-            Err(Error::Parked { reason, .. }) => Ok(Progress::Parked(reason)),
+            Err(Error::Parked { reason, .. }) => {
+                self.ended().insert(key.to_owned());
+                Ok(Progress::Parked(reason))
+            }
             Err(Error::Unfinished { why, .. }) => Ok(Progress::Unfinished(why)),
             Err(error) => Err(error),
         }
@@ -297,7 +304,9 @@ impl Invocation {
     ///
     /// [`Error::UnknownInstance`], [`Error::NotParked`], or the store's.
     pub async fn resume(&self, key: &str) -> Result<()> {
-        status::resume(&self.service, key).await
+        status::resume(&self.service, key).await?;
+        self.ended().remove(key);
+        Ok(())
     }
 
     /// Answers a letter of another service.
@@ -376,7 +385,7 @@ impl Invocation {
     }
 
     /// Waits for everything the invocation has begun, as long as there is time, cuts the rest, and has
-    /// begun what it has sent.
+    /// begun what it has sent or registered and not seen end.
     pub async fn end(mut self) {
         let ended = std::pin::pin!(self.service.tasks.ended());
         let left = self.service.time_left().unwrap_or(Duration::MAX).saturating_sub(LAST_STEP / 2);
@@ -386,8 +395,12 @@ impl Invocation {
         self.to_begin.close();
         let starter = self.shared.starter.read().unwrap_or_else(PoisonError::into_inner).clone();
         let Some(starter) = starter else { return };
+        let seen_end = std::mem::take(&mut *self.ended());
         let mut starts = Vec::new();
         while let Ok(key) = self.to_begin.try_recv() {
+            if seen_end.contains(&key) {
+                continue;
+            }
             let starter = Arc::clone(&starter);
             starts.push(async move {
                 if let Err(error) = starter.start(&key).await {
@@ -398,6 +411,10 @@ impl Invocation {
         let started = std::pin::pin!(join_all(starts));
         let left = self.service.time_left().unwrap_or(FOREVER).saturating_sub(LAST_STEP / 4);
         select(started, self.service.outside.sleep(left.min(START_TIME))).await;
+    }
+
+    fn ended(&self) -> MutexGuard<'_, BTreeSet<String>> {
+        self.ended.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Whether there is too little time left to begin another attempt.
