@@ -16,7 +16,8 @@ use serde_json::Value;
 /// | [`events`](Source::events) (EventBridge) | the detail | `eventbridge/{event id}` | – |
 /// | [`invocations`](Source::invocations) | the payload | `lambda/{request id}` | – |
 ///
-/// `{queue}` and `{stream}` are hashes of the ARN.
+/// `{queue}` and `{stream}` are hashes of the ARN. A message that is moved back from a dead-letter queue has a
+/// new message id: unless a field is its key, it is another request.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Source {
     pub(crate) kind: Kind,
@@ -107,7 +108,8 @@ impl Source {
     }
 
     /// Takes the request key from a field of the input, a string or a whole number, by its JSON pointer:
-    /// two records with the same one are the same request, wherever they come from.
+    /// two records with the same one are the same request, wherever they come from, also out of a dead-letter
+    /// queue.
     pub fn key(mut self, pointer: &str) -> Self {
         self.key = KeyFrom::Field(pointer.to_owned());
         self
@@ -115,7 +117,8 @@ impl Source {
 
     /// Takes the request key from the deduplication id of FIFO messages: two messages of a queue with the
     /// same one are the same request, also when more than five minutes lie between them, or when they are
-    /// of two groups. Do not use it with content-based deduplication unless equal messages are meant to be
+    /// of two groups. Not so once a message was moved to a dead-letter queue, for which SQS gives it another
+    /// one. Do not use it with content-based deduplication unless equal messages are meant to be
     /// one.
     pub fn deduplication_id(mut self) -> Self {
         self.key = KeyFrom::DeduplicationId;

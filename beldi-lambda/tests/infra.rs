@@ -100,6 +100,19 @@ fn policies_name_what_belongs_to_the_function() {
     assert_eq!(may("order-items", "Queues"), [here("sqs", "orders.fifo")]);
 }
 
+/// Where a message may have to wait for others, it is not put aside as soon as where none does.
+#[test]
+fn messages_in_order_have_hours_before_they_are_dead_letters() {
+    for form in ["sam", "terraform"] {
+        let template = shop(form);
+        let counts = template.lines().filter(|line| line.contains("maxReceiveCount"));
+        let counts: Vec<u32> =
+            counts.filter_map(|line| line.split([':', '=']).nth(1)?.trim().parse().ok()).collect();
+        assert_eq!(counts, [100, 5], "of `orders.fifo` and `returns`, in {form}");
+        assert!(!template.contains("can never be taken"), "some dead letters were begun");
+    }
+}
+
 #[test]
 fn mistakes_are_told() {
     for (arguments, told) in [

@@ -104,6 +104,34 @@ async fn a_malformed_one_holds_up_its_group_in_a_stream() {
     assert!(orders_of(&host, "ann").await.is_empty());
 }
 
+/// A message that is reported may have been begun: until its tombstone goes, its id tells.
+#[tokio::test]
+async fn a_dead_letter_that_was_begun_is_found_by_its_message_id() {
+    let host = open(MemoryStore::new());
+    let event = event("sqs-fifo");
+    let message = &event["Records"][0];
+    let queue = message["eventSourceARN"].as_str().unwrap();
+    let queue = &blake3::hash(queue.as_bytes()).to_hex()[..16];
+    let key = format!("sqs/{queue}/{}", message["messageId"].as_str().unwrap());
+    let instance = json!({ "beldi": { "instance": key } });
+    let unknown = invoke(&host, &instance).await.unwrap_err();
+    assert!(unknown.to_string().contains("never registered"), "{unknown}");
+
+    let mut context = Context::default();
+    context.deadline = RealOutside.now() + 1000;
+    let slow = with_body(event.clone(), 0, "slow");
+    assert_eq!(failed(&invoke_at(&host, &slow, &context).await.unwrap()), ids(&event, &[0, 2, 4]));
+    assert_eq!(invoke(&host, &instance).await.unwrap()["state"], "running");
+
+    let host = open(MemoryStore::new());
+    invoke(&host, &event).await.unwrap();
+    for _ in 0..2 {
+        assert_eq!(invoke(&host, &instance).await.unwrap()["state"], "done");
+        tokio::time::sleep(Duration::from_millis(50)).await;
+        invoke(&host, &json!({ "beldi": { "tick": "garbage" } })).await.unwrap();
+    }
+}
+
 /// A stream is read again from the first that failed.
 #[tokio::test]
 async fn stream_bisect() {

@@ -9,11 +9,18 @@ pub(crate) const TIMEOUT: u32 = 30;
 /// How long a message is invisible to others, in seconds: as AWS advises, six times as long.
 pub(crate) const INVISIBLE: u32 = 6 * TIMEOUT;
 /// How often a message is delivered before it goes to the dead letters.
-pub(crate) const DELIVERIES: u32 = 5;
+const DELIVERIES: u32 = 5;
+/// The same of a FIFO queue, where a message waits until those before it in its group are finished: they have
+/// five hours. One that can never be taken slows its group down for as long.
+const DELIVERIES_IN_ORDER: u32 = 100;
 /// How long dead letters are kept, in seconds: as long as SQS can.
 pub(crate) const KEPT: u32 = 14 * 24 * 3600;
 /// How long logs are kept, in days.
 pub(crate) const LOGGED: u32 = 30;
+
+/// What the alarm of the failures queue says.
+pub(crate) const FAILED: &str = "Asynchronous invocations or ticks failed for good; they are in the failures \
+    queue. What one asked for may have been begun all the same: look at its instance before you invoke again";
 
 /// The payloads that schedules send, with the collector that each makes go.
 pub(crate) const TICKS: [(&str, &str); 2] = [
@@ -136,6 +143,22 @@ impl Queue {
             Some(name) => format!("{name}-dead.fifo"),
             None => format!("{}-dead", self.name),
         }
+    }
+
+    /// How often a message is delivered before it is one of these.
+    pub(crate) fn deliveries(&self) -> u32 {
+        if self.is_fifo() { DELIVERIES_IN_ORDER } else { DELIVERIES }
+    }
+
+    /// What the alarm of its dead letters says.
+    pub(crate) fn alarm(&self) -> String {
+        format!(
+            "Messages of {name} were not taken in {times} deliveries; they are in {dead}. Some may have been \
+             begun all the same, and a redrive begins these again: look at the instance of the message id first",
+            name = self.name,
+            times = self.deliveries(),
+            dead = self.dead()
+        )
     }
 }
 

@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 
 use crate::plan::{
-    DELIVERIES, Function, INVISIBLE, KEPT, LOGGED, Plan, Queue, TICKS, TIMEOUT, Table, camel,
+    FAILED, Function, INVISIBLE, KEPT, LOGGED, Plan, Queue, TICKS, TIMEOUT, Table, camel,
 };
 use crate::policy::{Place, Statement, statements};
 
@@ -108,7 +108,7 @@ fn failures(plan: &Plan) -> String {
     let alarm = alarm(&Alarm {
         id: "FailuresAlarm",
         name: &format!("{}-failures", plan.service),
-        says: "Asynchronous invocations or ticks failed for good; they are in the failures queue",
+        says: FAILED,
         namespace: "AWS/SQS",
         metric: "ApproximateNumberOfMessagesVisible",
         dimension: ("QueueName", "!GetAtt Failures.QueueName"),
@@ -136,7 +136,7 @@ fn queue(queue: &Queue) -> String {
     let alarm = alarm(&Alarm {
         id: &format!("{id}DeadAlarm"),
         name: &dead,
-        says: &format!("Messages of {name} can never be taken; they are in {dead}"),
+        says: &queue.alarm(),
         namespace: "AWS/SQS",
         metric: "ApproximateNumberOfMessagesVisible",
         dimension: ("QueueName", &format!("!GetAtt {id}Dead.QueueName")),
@@ -155,7 +155,7 @@ fn queue(queue: &Queue) -> String {
       SqsManagedSseEnabled: true
       RedrivePolicy:
         deadLetterTargetArn: !GetAtt {id}Dead.Arn
-        maxReceiveCount: {DELIVERIES}
+        maxReceiveCount: {deliveries}
   {id}Dead:
     Type: AWS::SQS::Queue
     DeletionPolicy: Retain
@@ -164,7 +164,8 @@ fn queue(queue: &Queue) -> String {
       QueueName: {dead}{fifo}
       MessageRetentionPeriod: {KEPT}
       SqsManagedSseEnabled: true
-{alarm}"#
+{alarm}"#,
+        deliveries = queue.deliveries()
     )
 }
 

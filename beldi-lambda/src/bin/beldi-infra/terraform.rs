@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 
 use crate::plan::{
-    DELIVERIES, Function, INVISIBLE, KEPT, LOGGED, Peer, Plan, Queue, TICKS, TIMEOUT, Table, snake,
+    FAILED, Function, INVISIBLE, KEPT, LOGGED, Peer, Plan, Queue, TICKS, TIMEOUT, Table, snake,
 };
 use crate::policy::{Place, Statement, statements};
 
@@ -156,7 +156,7 @@ fn failures(plan: &Plan) -> String {
     let alarm = alarm(&Alarm {
         id: "failures",
         name: &format!("{}-failures", plan.service),
-        says: "Asynchronous invocations failed for good; they are in the failures queue",
+        says: FAILED,
         namespace: "AWS/SQS",
         metric: "ApproximateNumberOfMessagesVisible",
         dimension: ("QueueName", "aws_sqs_queue.failures.name"),
@@ -181,7 +181,7 @@ fn queue(queue: &Queue) -> String {
     let alarm = alarm(&Alarm {
         id: &format!("{id}_dead"),
         name: &dead,
-        says: &format!("Messages of {name} can never be taken; they are in {dead}"),
+        says: &queue.alarm(),
         namespace: "AWS/SQS",
         metric: "ApproximateNumberOfMessagesVisible",
         dimension: ("QueueName", &format!("aws_sqs_queue.{id}_dead.name")),
@@ -197,7 +197,7 @@ resource "aws_sqs_queue" "{id}" {{
   sqs_managed_sse_enabled    = true
   redrive_policy = jsonencode({{
     deadLetterTargetArn = aws_sqs_queue.{id}_dead.arn
-    maxReceiveCount     = {DELIVERIES}
+    maxReceiveCount     = {deliveries}
   }})
 }}
 
@@ -207,7 +207,8 @@ resource "aws_sqs_queue" "{id}_dead" {{
   message_retention_seconds = {KEPT}
   sqs_managed_sse_enabled   = true
 }}
-{alarm}"#
+{alarm}"#,
+        deliveries = queue.deliveries()
     )
 }
 
