@@ -5,7 +5,8 @@ use serde::{Deserialize, Serialize};
 /// A change of an item in a DynamoDB table, as the input of an SSF.
 ///
 /// Items and keys are plain JSON, without DynamoDB's type names; `K` and `T` are whatever they
-/// deserialise to. Which images there are depends on the stream's view type.
+/// deserialise to. Bytes are base64, sets are lists, and numbers with more digits than a 64-bit integer or float
+/// has are text. Which images there are depends on the stream's view type.
 ///
 /// ```
 /// use beldi::{App, Table, store::MemoryStore};

@@ -4,7 +4,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use serde::Deserialize;
 use serde_dynamo::{AttributeValue, Item};
-use serde_json::Value;
+use serde_json::{Number, Value};
 
 use super::{Record, records, short};
 use crate::change::{Change, ChangeKind};
@@ -78,12 +78,48 @@ fn plain(value: AttributeValue) -> Value {
     }
 }
 
-/// A whole number too large for 64 bits stays text: rather a type that is refused than digits lost.
+/// A number with more digits than 64 bits have stays text: rather a type that is refused than digits lost.
 fn number(digits: String) -> Value {
     let is_whole = digits.bytes().all(|byte| byte.is_ascii_digit() || byte == b'-');
-    let number: Option<serde_json::Number> = digits.parse().ok();
-    match number.filter(|number| !is_whole || !number.is_f64()) {
-        Some(number) => Value::Number(number),
-        None => Value::String(digits),
+    let number = if is_whole {
+        digits.parse().ok().filter(|number: &Number| !number.is_f64())
+    } else {
+        let float = digits.parse().ok().filter(|float| is_written_so(&digits, *float));
+        float.and_then(Number::from_f64)
+    };
+    number.map_or(Value::String(digits), Value::Number)
+}
+
+/// Whether these are the digits that a float is written with, whatever the notation.
+fn is_written_so(digits: &str, float: f64) -> bool {
+    let given = Decimal::of(digits);
+    given.is_some() && given == Decimal::of(&format!("{float:e}"))
+}
+
+/// A decimal number in the only way to write it.
+#[derive(PartialEq)]
+struct Decimal {
+    is_negative: bool,
+    /// Without zeros at its ends.
+    digits: String,
+    /// The power of ten of the last digit.
+    power: i64,
+}
+
+impl Decimal {
+    fn of(number: &str) -> Option<Self> {
+        let (mantissa, power) = match number.split_once(['e', 'E']) {
+            Some((mantissa, power)) => (mantissa, power.parse().ok()?),
+            None => (number, 0_i32),
+        };
+        let unsigned = mantissa.trim_start_matches(['-', '+']);
+        let (whole, fraction) = unsigned.split_once('.').unwrap_or((unsigned, ""));
+        let all = format!("{whole}{fraction}");
+        let kept = all.trim_end_matches('0');
+        let last = i64::from(power) - fraction.len() as i64 + (all.len() - kept.len()) as i64;
+        let digits = kept.trim_start_matches('0').to_owned();
+        // Zero has no digit.
+        let power = if digits.is_empty() { 0 } else { last };
+        Some(Self { is_negative: mantissa.starts_with('-') && !digits.is_empty(), digits, power })
     }
 }

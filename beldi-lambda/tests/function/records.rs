@@ -265,3 +265,37 @@ async fn values_of_items_are_plain_json() {
     });
     assert_eq!(kept, json!({ "event": "INSERT", "keys": { "id": "ann" }, "new": new }));
 }
+
+/// A number that JSON's readers would round stays text.
+#[tokio::test]
+async fn no_digit_of_a_number_is_lost() {
+    let keep = Function::new(app()).route(Source::table("customers"), keep);
+    let host = keep.open(beldi::store::MemoryStore::new()).unwrap();
+    let mut event = event("dynamodb");
+    event["Records"].as_array_mut().unwrap().truncate(1);
+    let numbers = [
+        ("0.5", json!(0.5)),
+        ("-0.1", json!(-0.1)),
+        ("1.10", json!(1.1)),
+        ("2.50E+3", json!(2500)),
+        ("1.5e-7", json!(1.5e-7)),
+        ("0.0", json!(0)),
+        ("0.30000000000000004", json!(0.1 + 0.2)),
+        ("12345678901234567.89", json!("12345678901234567.89")),
+        ("0.1000000000000000055", json!("0.1000000000000000055")),
+        ("-3.14159265358979323846", json!("-3.14159265358979323846")),
+        (
+            "9.9999999999999999999999999999999999999E+125",
+            json!("9.9999999999999999999999999999999999999E+125"),
+        ),
+        ("18446744073709551615", json!(u64::MAX)),
+        ("18446744073709551616", json!("18446744073709551616")),
+    ];
+    let image = &mut event["Records"][0]["dynamodb"]["NewImage"];
+    let given: Vec<_> = numbers.iter().map(|(digits, _)| json!({ "N": digits })).collect();
+    let wanted: Vec<_> = numbers.into_iter().map(|(_, number)| number).collect();
+    image["numbers"] = json!({ "L": given });
+    assert!(failed(&invoke(&host, &event).await.unwrap()).is_empty());
+    let kept: Value = serde_json::from_str(&orders_of(&host, "kept").await[0]).unwrap();
+    assert_eq!(kept["new"]["numbers"], Value::Array(wanted));
+}
