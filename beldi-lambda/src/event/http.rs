@@ -128,7 +128,7 @@ impl HttpEvent {
         let many = wrapped.multi_value_headers.unwrap_or_default();
         let one = wrapped.headers.unwrap_or_default().into_iter();
         let one = one.filter_map(|(name, value)| Some((name, vec![value?])));
-        *request.headers_mut() = headers(if many.is_empty() { one.collect() } else { many });
+        *request.headers_mut() = headers(if many.is_empty() { one.collect() } else { many })?;
         Ok(Self { front, request })
     }
 }
@@ -164,14 +164,15 @@ fn body(body: Option<String>, is_base64: bool) -> Result<Bytes, Failure> {
     Ok(decoded.into())
 }
 
-/// All headers that are some.
-fn headers(named: HashMap<String, Vec<String>>) -> HeaderMap {
+/// All headers that are some, unless they are more than a request can have.
+fn headers(named: HashMap<String, Vec<String>>) -> Result<HeaderMap, Failure> {
     let mut headers = HeaderMap::new();
     for (name, values) in named {
         let Ok(name) = HeaderName::from_bytes(name.as_bytes()) else { continue };
         for value in values.into_iter().filter_map(|value| HeaderValue::from_str(&value).ok()) {
-            headers.append(&name, value);
+            let appended = headers.try_append(&name, value);
+            appended.map_err(|_| Failure::bad_event("the HTTP request has too many headers"))?;
         }
     }
-    headers
+    Ok(headers)
 }

@@ -124,6 +124,19 @@ async fn what_is_too_large_is_not_read() {
 }
 
 #[tokio::test]
+async fn more_headers_than_a_request_can_have_are_refused() {
+    for (number, is_read) in [(20_000, true), (30_000, false)] {
+        let (host, _) = shop();
+        let mut event = event("function-url");
+        let headers = event["headers"].as_object_mut().unwrap();
+        headers.extend((0..number).map(|number| (format!("x-{number}"), "1".into())));
+        let handled = invoke(&host, &event).await.map_err(|failure| failure.kind().error_type());
+        assert_eq!(handled.is_ok(), is_read, "{number}: {handled:?}");
+        assert!(is_read || handled == Err("Beldi.BadEvent"), "{handled:?}");
+    }
+}
+
+#[tokio::test]
 async fn what_is_too_deep_is_not_read() {
     let (host, _) = shop();
     for deep in
