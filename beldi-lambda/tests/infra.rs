@@ -113,26 +113,94 @@ fn messages_in_order_have_hours_before_they_are_dead_letters() {
     }
 }
 
+/// What `beldi-infra` says to these arguments, as it refuses them.
+fn refused(arguments: &[&str]) -> String {
+    let output = Command::new(env!("CARGO_BIN_EXE_beldi-infra")).args(arguments).output().unwrap();
+    let errors = String::from_utf8(output.stderr).unwrap();
+    assert!(!output.status.success(), "{arguments:?} is taken");
+    errors
+}
+
 #[test]
 fn mistakes_are_told() {
-    for (arguments, told) in [
-        (vec!["sam", "--service", "a b", "--function", "f"], "letters, digits"),
-        (vec!["sam", "--service", "s", "--function", "f*"], "letters, digits"),
-        (vec!["sam", "--service", "s"], "--function"),
-        (vec!["sam", "--service", "s", "--function", "f", "--caller", "*"], "arn:aws:iam"),
-        (
-            vec!["sam", "--service", "s", "--function", "f", "--caller", "arn:aws:iam::1:role/r=g"],
-            "`g`",
-        ),
-        (vec!["sam", "--service", "s", "--function", "f", "--queue", "q=g"], "`g`"),
-        (
-            vec!["policy", "--service", "s", "--function", "f", "--peer", "p=arn:aws:lambda:*"],
-            "letters",
-        ),
+    let arn = "arn:aws:iam::1:role/r=g";
+    for (more, told) in [
+        (vec!["sam"], "--function"),
+        (vec!["sam", "--function", "f*"], "letters, digits"),
+        (vec!["sam", "--function", "f", "--caller", "*"], "arn:aws:iam"),
+        (vec!["sam", "--function", "f", "--caller", arn], "`g`"),
+        (vec!["sam", "--function", "f", "--queue", "q=g"], "`g`"),
+        (vec!["policy", "--function", "f", "--peer", "p=arn:aws:lambda:*"], "letters"),
     ] {
-        let output =
-            Command::new(env!("CARGO_BIN_EXE_beldi-infra")).args(&arguments).output().unwrap();
-        let errors = String::from_utf8(output.stderr).unwrap();
-        assert!(!output.status.success() && errors.contains(told), "{arguments:?}: {errors}");
+        let errors = refused(&[&more[..], &["--service", "shop"]].concat());
+        assert!(errors.contains(told), "{more:?}: {errors}");
     }
+}
+
+/// Names that AWS refuses are not printed: that would be told in the middle of a deployment.
+#[test]
+fn names_are_those_that_aws_takes() {
+    let long = &*"n".repeat(64);
+    let longer = &*"n".repeat(65);
+    for (service, more, told) in [
+        ("a b", vec!["--function", "f"], "3 to 64 letters"),
+        ("s", vec!["--function", "f"], "3 to 64 letters"),
+        (longer, vec!["--function", "f"], "3 to 64 letters"),
+        ("shop", vec!["--function", "order.items"], "a function's name"),
+        ("shop", vec!["--function", longer], "a function's name"),
+        ("shop", vec!["--function", "f", "--queue", "orders.eu"], "a queue's name"),
+        ("shop", vec!["--function", "f", "--queue", ".fifo"], "a queue's name"),
+        ("shop", vec!["--function", "f", "--peer", "bank=pay.in"], "a function's name"),
+        ("shop", vec!["--function", "f", "--function", long], "shop-nnn"),
+        ("abc", vec!["--function", &long[..57]], "-intents"),
+    ] {
+        for form in ["sam", "terraform", "policy"] {
+            let errors = refused(&[&[form, "--service", service], &more[..]].concat());
+            assert!(errors.contains(told), "{service}, {more:?}: {errors}");
+        }
+    }
+    printed(&[
+        "terraform",
+        "--service",
+        "abc",
+        "--function",
+        &long[..56],
+        "--function",
+        &long[..60],
+    ]);
+    let dotted = printed(&["sam", "--service", "shop.eu", "--function", "f"]);
+    assert!(dotted.contains("QueueName: shop-eu-failures"), "{dotted}");
+    let digit = printed(&["terraform", "--service", "shop", "--function", "3d"]);
+    assert!(digit.contains(r#"resource "aws_lambda_function" "_3d""#), "{digit}");
+}
+
+/// Two of one name in a template are one, or none that can be deployed.
+#[test]
+fn names_that_become_one_in_a_template_are_refused() {
+    for (more, told) in [
+        (vec!["--function", "order-items", "--function", "order_items"], "`order_items`"),
+        (vec!["--function", "order-items", "--function", "orderItems"], "`orderItems`"),
+        (vec!["--function", "f", "--peer", "bank=a", "--peer", "bank=b"], "`bank`"),
+        (vec!["--function", "f", "--queue", "q-1", "--queue", "q_1"], "`q_1`"),
+        (vec!["--function", "f", "--queue", "q", "--queue", "q_dead"], "`q_dead`"),
+        (vec!["--function", "f", "--queue", "q.fifo", "--queue", "q-dead.fifo"], "`q-dead.fifo`"),
+        (vec!["--function", "f", "--queue", "failures"], "`failures`"),
+        (vec!["--function", "f", "--queue", "shop-failures"], "`shop-failures`"),
+        (vec!["--function", "f", "--queue", "intents"], "`intents`"),
+    ] {
+        let errors = refused(&[&["sam", "--service", "shop"], &more[..]].concat());
+        assert!(errors.contains(told) && errors.contains("another name"), "{more:?}: {errors}");
+    }
+    // What they become is of different kinds.
+    printed(&[
+        "sam",
+        "--service",
+        "shop",
+        "--function",
+        "stock",
+        "--queue",
+        "stock",
+        "--peer",
+        "stock=f",
+    ]);
 }

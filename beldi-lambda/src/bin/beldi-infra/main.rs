@@ -42,7 +42,7 @@ enum Form {
 #[derive(Args)]
 struct Service {
     /// The name of the service, as `App::new` has it; its table is called the same
-    #[arg(long, value_parser = plan::name)]
+    #[arg(long, value_parser = plan::service)]
     service: String,
     /// A function, and the SSF it stands for if it stands for one; the first runs the collectors
     #[arg(long = "function", value_name = "NAME[=SSF]", required = true)]

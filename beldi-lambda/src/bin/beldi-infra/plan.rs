@@ -1,5 +1,6 @@
 //! What is to be made, whatever the form.
 
+use std::collections::BTreeSet;
 use std::str::FromStr;
 
 use beldi::store::{DUE_ORDER, DUE_SHARD, DynamoStore, EXPIRES};
@@ -17,6 +18,8 @@ const DELIVERIES_IN_ORDER: u32 = 100;
 pub(crate) const KEPT: u32 = 14 * 24 * 3600;
 /// How long logs are kept, in days.
 pub(crate) const LOGGED: u32 = 30;
+/// The longest name of a function, role or rule.
+const LONGEST: usize = 64;
 
 /// What the alarm of the failures queue says.
 pub(crate) const FAILED: &str = "Asynchronous invocations or ticks failed for good; they are in the failures \
@@ -85,13 +88,63 @@ impl Plan {
         queues: Vec<Queue>,
         callers: Vec<Caller>,
     ) -> Result<Self, String> {
-        let known = |name: &String| functions.iter().any(|function| function.name == *name);
-        let of_queues = queues.iter().filter_map(|queue| queue.function.as_ref());
-        let of_callers = callers.iter().filter_map(|caller| caller.function.as_ref());
-        match of_queues.chain(of_callers).find(|name| !known(name)) {
-            Some(name) => Err(format!("a queue or caller is for `{name}`, which is no --function")),
-            None => Ok(Self { service, functions, peers, queues, callers }),
-        }
+        let plan = Self { service, functions, peers, queues, callers };
+        let mistake = plan.unknown().or_else(|| plan.too_long()).or_else(|| plan.alike());
+        mistake.map_or(Ok(plan), Err)
+    }
+
+    /// A function that is not one of the service.
+    fn unknown(&self) -> Option<String> {
+        let known = |name: &String| self.functions.iter().any(|function| function.name == *name);
+        let of_queues = self.queues.iter().filter_map(|queue| queue.function.as_ref());
+        let of_callers = self.callers.iter().filter_map(|caller| caller.function.as_ref());
+        let unknown = of_queues.chain(of_callers).find(|name| !known(name))?;
+        Some(format!("a queue or caller is for `{unknown}`, which is no --function"))
+    }
+
+    /// A name that is put together and longer than AWS takes it.
+    fn too_long(&self) -> Option<String> {
+        let roles = self.functions.iter().map(|function| self.role(function));
+        let rules = TICKS.map(|(collector, _)| self.rule(collector));
+        let long = roles.chain(rules).find(|name| name.len() > LONGEST)?;
+        Some(format!(
+            "a role or rule would be called `{long}`, which is longer than {LONGEST} letters: shorten the name \
+             of the service or function"
+        ))
+    }
+
+    /// A name that would stand in a template for two things.
+    fn alike(&self) -> Option<String> {
+        let functions = self.functions.iter().map(|Function { name, .. }| (camel(name), name));
+        let peers = self.peers.iter().map(|Peer { service, .. }| (camel(service), service));
+        let queues = self.queues.iter().flat_map(|queue| {
+            let id = camel(&queue.name);
+            let ids = BTreeSet::from([id.clone() + "Dead", camel(&queue.dead()), id]);
+            ids.into_iter().map(|id| (id, &queue.name))
+        });
+        let failures = self.failures();
+        let own = [&*failures, "failures"].into_iter().chain(TICKS.map(|(collector, _)| collector));
+        let twice = twice(functions, BTreeSet::new())
+            .or_else(|| twice(peers, BTreeSet::new()))
+            .or_else(|| twice(queues, own.map(camel).collect()))?;
+        Some(format!(
+            "`{twice}` is like another name in the template, or differs in `-`, `_` and `.` only"
+        ))
+    }
+
+    /// The name of the role of a function, where it has one.
+    pub(crate) fn role(&self, function: &Function) -> String {
+        format!("{}-{}", self.service, function.name)
+    }
+
+    /// The name of the rule that makes a collector go, where it has one.
+    pub(crate) fn rule(&self, collector: &str) -> String {
+        format!("{}-{collector}", self.collector().name)
+    }
+
+    /// The name of the queue of asynchronous invocations that failed, which may have no `.`.
+    pub(crate) fn failures(&self) -> String {
+        format!("{}-failures", self.service.replace('.', "-"))
     }
 
     /// The function that runs the collectors.
@@ -162,20 +215,57 @@ impl Queue {
     }
 }
 
-/// A name that can stand in ARNs and templates.
-pub(crate) fn name(name: &str) -> Result<String, String> {
-    let may_be = |byte: u8| byte.is_ascii_alphanumeric() || b"-_.".contains(&byte);
-    match !name.is_empty() && name.len() <= 64 && name.bytes().all(may_be) {
-        true => Ok(name.to_owned()),
-        false => Err("a name has 1 to 64 letters, digits, `-`, `_` or `.`".to_owned()),
-    }
+/// The first name of which an id is known already.
+fn twice<'n>(
+    mut named: impl Iterator<Item = (String, &'n String)>,
+    mut known: BTreeSet<String>,
+) -> Option<&'n String> {
+    named.find_map(|(id, name)| (!known.insert(id)).then_some(name))
 }
 
-fn arn_or_name(text: &str) -> Result<String, String> {
+/// A service's, which is its table's as well.
+pub(crate) fn service(name: &str) -> Result<String, String> {
+    checked(name, 3, "-_.").ok_or_else(|| {
+        format!(
+            "a service's name has 3 to {LONGEST} letters, digits, `-`, `_` or `.`, as its table's"
+        )
+    })
+}
+
+/// Another owner's, whose table may be called otherwise.
+fn peer(name: &str) -> Result<String, String> {
+    let text = || format!("a peer's name has 1 to {LONGEST} letters, digits, `-`, `_` or `.`");
+    checked(name, 1, "-_.").ok_or_else(text)
+}
+
+fn function(name: &str) -> Result<String, String> {
+    let text = || format!("a function's name has 1 to {LONGEST} letters, digits, `-` or `_`");
+    checked(name, 1, "-_").ok_or_else(text)
+}
+
+fn queue(name: &str) -> Result<String, String> {
+    let text = || {
+        format!(
+            "a queue's name has 1 to {LONGEST} letters, digits, `-` or `_`, and then maybe `.fifo`"
+        )
+    };
+    let before = name.strip_suffix(".fifo").unwrap_or(name);
+    checked(before, 1, "-_").ok_or_else(text)?;
+    Ok(name.to_owned())
+}
+
+/// A name that AWS takes, and that can stand in ARNs and templates.
+fn checked(name: &str, shortest: usize, punctuation: &str) -> Option<String> {
+    let may_be = |letter: char| letter.is_ascii_alphanumeric() || punctuation.contains(letter);
+    let is_one = (shortest..=LONGEST).contains(&name.len()) && name.chars().all(may_be);
+    is_one.then(|| name.to_owned())
+}
+
+fn arn_or_function(text: &str) -> Result<String, String> {
     if text.starts_with("arn:") && !text.contains(['*', '"', '$', ' ']) {
         return Ok(text.to_owned());
     }
-    name(text)
+    function(text)
 }
 
 impl FromStr for Function {
@@ -183,8 +273,8 @@ impl FromStr for Function {
 
     fn from_str(text: &str) -> Result<Self, String> {
         Ok(match text.split_once('=') {
-            Some((function, ssf)) => Self { name: name(function)?, ssf: Some(name(ssf)?) },
-            None => Self { name: name(text)?, ssf: None },
+            Some((name, ssf)) => Self { name: function(name)?, ssf: Some(function(ssf)?) },
+            None => Self { name: function(text)?, ssf: None },
         })
     }
 }
@@ -193,8 +283,8 @@ impl FromStr for Peer {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
-        let (service, function) = text.split_once('=').ok_or("it is `service=function`")?;
-        Ok(Self { service: name(service)?, function: arn_or_name(function)? })
+        let (name, function) = text.split_once('=').ok_or("it is `service=function`")?;
+        Ok(Self { service: peer(name)?, function: arn_or_function(function)? })
     }
 }
 
@@ -203,7 +293,7 @@ impl FromStr for Caller {
 
     fn from_str(text: &str) -> Result<Self, String> {
         let (role, function) = match text.split_once('=') {
-            Some((role, function)) => (role, Some(name(function)?)),
+            Some((role, name)) => (role, Some(function(name)?)),
             None => (text, None),
         };
         let is_role =
@@ -220,8 +310,8 @@ impl FromStr for Queue {
 
     fn from_str(text: &str) -> Result<Self, String> {
         Ok(match text.split_once('=') {
-            Some((queue, function)) => Self { name: name(queue)?, function: Some(name(function)?) },
-            None => Self { name: name(text)?, function: None },
+            Some((name, taker)) => Self { name: queue(name)?, function: Some(function(taker)?) },
+            None => Self { name: queue(text)?, function: None },
         })
     }
 }
@@ -235,7 +325,8 @@ pub(crate) fn camel(name: &str) -> String {
     name.split(['-', '_', '.']).map(capital).collect::<Vec<String>>().concat()
 }
 
-/// `order-items` as `order_items`.
+/// `order-items` as `order_items`; a digit does not come first.
 pub(crate) fn snake(name: &str) -> String {
-    name.replace(['-', '.'], "_")
+    let before = if name.starts_with(|first: char| first.is_ascii_digit()) { "_" } else { "" };
+    format!("{before}{}", name.replace(['-', '.'], "_"))
 }

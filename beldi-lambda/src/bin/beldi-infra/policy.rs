@@ -50,7 +50,7 @@ pub(crate) fn statements(plan: &Plan, function: &Function, place: &Place<'_>) ->
         Statement {
             sid: "Failures",
             actions: vec!["sqs:SendMessage"],
-            resources: vec![place.arn("sqs", &format!("{}-failures", plan.service))],
+            resources: vec![place.arn("sqs", &plan.failures())],
         },
         Statement {
             sid: "Logs",

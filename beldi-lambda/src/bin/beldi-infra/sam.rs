@@ -122,11 +122,11 @@ fn failures(plan: &Plan) -> String {
     DeletionPolicy: Retain
     UpdateReplacePolicy: Retain
     Properties:
-      QueueName: {service}-failures
+      QueueName: {name}
       MessageRetentionPeriod: {KEPT}
       SqsManagedSseEnabled: true
 {alarm}"#,
-        service = plan.service,
+        name = plan.failures()
     )
 }
 

@@ -31,7 +31,7 @@ pub(crate) fn module(plan: &Plan) -> String {
         }
     }
     for (collector, payload) in TICKS {
-        text += &schedule(plan.collector(), collector, payload);
+        text += &schedule(plan, collector, payload);
     }
     text += &parked(plan);
     text
@@ -166,12 +166,12 @@ fn failures(plan: &Plan) -> String {
         r#"
 # Asynchronous invocations that failed for good, with their payload.
 resource "aws_sqs_queue" "failures" {{
-  name                      = "{service}-failures"
+  name                      = "{name}"
   message_retention_seconds = {KEPT}
   sqs_managed_sse_enabled   = true
 }}
 {alarm}"#,
-        service = plan.service
+        name = plan.failures()
     )
 }
 
@@ -300,7 +300,7 @@ fn role(plan: &Plan, function: &Function) -> String {
     format!(
         r#"
 resource "aws_iam_role" "{id}" {{
-  name = "{service}-{name}"
+  name = "{name}"
   assume_role_policy = jsonencode({{
     Version = "2012-10-17"
     Statement = [
@@ -320,8 +320,7 @@ resource "aws_iam_role_policy" "{id}" {{
 }}
 "#,
         id = snake(&function.name),
-        name = function.name,
-        service = plan.service,
+        name = plan.role(function),
         policy = statements(plan, function, &PLACE).iter().map(statement).collect::<String>(),
     )
 }
@@ -353,11 +352,11 @@ resource "aws_lambda_event_source_mapping" "{queue}" {{
     )
 }
 
-fn schedule(function: &Function, collector: &str, payload: &str) -> String {
+fn schedule(plan: &Plan, collector: &str, payload: &str) -> String {
     format!(
         r#"
 resource "aws_cloudwatch_event_rule" "{collector}" {{
-  name                = "{name}-{collector}"
+  name                = "{name}"
   schedule_expression = "rate(1 minute)"
 }}
 
@@ -379,8 +378,8 @@ resource "aws_lambda_permission" "{collector}" {{
   source_arn    = aws_cloudwatch_event_rule.{collector}.arn
 }}
 "#,
-        id = snake(&function.name),
-        name = function.name,
+        id = snake(&plan.collector().name),
+        name = plan.rule(collector),
     )
 }
 
