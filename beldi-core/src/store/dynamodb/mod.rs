@@ -128,8 +128,8 @@ impl DynamoStore {
         self
     }
 
-    /// Takes a table that is replicated to other regions too, where the last writer wins: no other
-    /// region may ever write it.
+    /// Takes a table that is replicated to other regions with eventual consistency, where the last writer wins:
+    /// no other region may ever write it.
     #[must_use]
     pub fn allow_replicas(mut self) -> Self {
         self.allows_replicas = true;

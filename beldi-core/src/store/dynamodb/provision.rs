@@ -50,8 +50,8 @@ impl DynamoStore {
     /// # Errors
     ///
     /// [`StoreError::NoTable`]; [`StoreError::WrongTable`], with everything that is wrong, also if it is
-    /// replicated to other regions and nobody said that this is [allowed](Self::allow_replicas);
-    /// [`StoreError::Denied`], [`StoreError::Unavailable`].
+    /// replicated to other regions with strong consistency, or with eventual consistency and nobody said that
+    /// this is [allowed](Self::allow_replicas); [`StoreError::Denied`], [`StoreError::Unavailable`].
     pub async fn check_table(&self) -> Result<()> {
         match self.describe().await? {
             Some(table) => self.check(&table).await,
@@ -155,16 +155,22 @@ impl DynamoStore {
             wrong.push(format!("its key is not `{PARTITION}` (HASH), `{SORT}` (RANGE)"));
         }
         wrong.extend(wrong_with_index(table));
-        let consistency = table.multi_region_consistency();
-        let is_strong = consistency == Some(&MultiRegionConsistency::Strong);
-        if !(table.replicas().is_empty() || is_strong || self.allows_replicas) {
-            wrong.push(
-                "it is replicated to other regions, and conditions hold in one of them only (if no other \
-                 region ever writes it, say so with `DynamoStore::allow_replicas`)"
-                    .to_owned(),
+        wrong.extend(self.wrong_with_replicas(table).map(str::to_owned));
+        wrong
+    }
+
+    fn wrong_with_replicas(&self, table: &TableDescription) -> Option<&'static str> {
+        if table.multi_region_consistency() == Some(&MultiRegionConsistency::Strong) {
+            return Some(
+                "it is replicated with strong consistency, and DynamoDB gives such tables no time to live (take \
+                 its replicas away, or use another table)",
             );
         }
-        wrong
+        let is_wrong = !table.replicas().is_empty() && !self.allows_replicas;
+        is_wrong.then_some(
+            "it is replicated to other regions, and conditions hold in one of them only (if no other \
+             region ever writes it, say so with `DynamoStore::allow_replicas`)",
+        )
     }
 }
 
