@@ -98,7 +98,7 @@ pub use beldi_core::{Call, Handler, IntoHandler, ReadOnly, Sending, Ssf};
 #[doc(inline)]
 pub use beldi_core::{
     App, Collected, HeldBack, Host, HostCall, HostSend, InstanceState, InstanceStatus, Limits,
-    LockStatus, MAX_CALL_DEPTH, MAX_REQUEST_KEY, MAX_UPDATE_RESULT, MAX_VALUE, Outside,
+    LockStatus, MAX_CALL_DEPTH, MAX_INPUT, MAX_REQUEST_KEY, MAX_UPDATE_RESULT, MAX_VALUE, Outside,
     RealOutside, Value,
 };
 #[doc(inline)]

@@ -397,7 +397,23 @@ fn a_failure_while_the_registration_is_in_flight_is_in_doubt() {
 #[beldi::ssf]
 async fn return_text(input: String) -> String {
     COUNTS.put("begun", &1).await;
-    input.repeat(3)
+    if input.starts_with('L') { "x".repeat(60_000) } else { input.repeat(3) }
+}
+
+#[beldi::ssf]
+async fn repeat(input: String) -> String {
+    input.repeat(2)
+}
+
+#[beldi::ssf]
+async fn send_large() {
+    COUNTS.put("begun", &1).await;
+    repeat(large_input(400_000)).send().await;
+}
+
+/// To be answered with little.
+fn large_input(bytes: usize) -> String {
+    format!("L{}", "x".repeat(bytes - 1))
 }
 
 #[test]
@@ -406,9 +422,40 @@ fn a_result_that_has_no_room_beside_its_input_parks() {
         let world = world(App::new("test").ssf(return_text));
         let large = world.call(return_text("x".repeat(90_000))).key("fits").await.unwrap();
         assert_eq!(large.len(), 270_000);
-        let error = world.call(return_text("x".repeat(120_000))).key("k").await.unwrap_err();
-        let Error::Parked { reason, .. } = error else { panic!("{error}") };
+        // One that is large together with its input only is noticed as early.
+        let both = [("k", "x".repeat(120_000)), ("small", large_input(372_000))];
+        for (key, input) in both {
+            let error = world.call(return_text(input)).key(key).await.unwrap_err();
+            let Error::Parked { reason, .. } = error else { panic!("{error}") };
+            assert_eq!(reason.code, "row_too_large");
+        }
+    });
+}
+
+/// Nothing was changed: the caller need not wonder.
+#[test]
+fn a_result_without_room_of_what_changes_nothing_says_so() {
+    in_virtual_time(async {
+        let world = world(App::new("test").ssf(repeat));
+        let error = world.call(repeat("x".repeat(150_000))).key("k").await.unwrap_err();
+        let Error::Failed { reason } = error else { panic!("{error}") };
         assert_eq!(reason.code, "row_too_large");
+        assert_eq!(world.stored(), []);
+    });
+}
+
+#[test]
+fn an_input_that_leaves_no_room_in_its_row_is_refused_wherever_it_comes_from() {
+    in_virtual_time(async {
+        let world = world(App::new("test").ssf(repeat).ssf(send_large));
+        let error = world.call(repeat(large_input(400_000))).key("k").await.unwrap_err();
+        let Error::Failed { reason } = error else { panic!("{error}") };
+        assert_eq!(reason.code, "input_too_large");
+        assert!(reason.message.contains("`repeat`"), "{reason}");
+        assert_eq!(world.stored(), []);
+        let error = world.call(send_large()).key("sends").await.unwrap_err();
+        let Error::Parked { reason, .. } = error else { panic!("{error}") };
+        assert_eq!(reason.code, "input_too_large");
     });
 }
 

@@ -4,9 +4,9 @@
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 
-use beldi::store::{Condition, Key, MemoryStore, Store, Update};
+use beldi::store::{Condition, Key, MAX_ROW, MemoryStore, Store, Update};
 use beldi::testing::{Fault, RequestKind, World, in_virtual_time};
-use beldi::{App, Error, Limits, Table, Value};
+use beldi::{App, Error, InstanceState, Limits, Table, Value};
 use futures_util::FutureExt;
 
 const ROOMS: Table<str, u32> = Table::new("rooms");
@@ -44,14 +44,18 @@ async fn broken_off() -> (World, Arc<MemoryStore>) {
         rows
     });
     let world = world.row(ROOMS, "ritz", &3);
+    break_off(&world, "order-17").await;
+    (world, store.unwrap())
+}
+
+async fn break_off(world: &World, key: &str) {
     world.store().script(|request| {
         let is_last = request.kind == RequestKind::Update && request.target.contains("mails");
         let is_settling = request.target.contains("rooms/ritz") && request.kind == RequestKind::Get;
         if is_last || is_settling { Fault::Fail } else { Fault::None }
     });
-    let _ = world.call(book("ritz".into())).key("order-17").await;
+    let _ = world.call(book("ritz".into())).key(key).await;
     world.store().script(|_| Fault::None);
-    (world, store.unwrap())
 }
 
 /// What an attribute is damaged to.
@@ -109,6 +113,25 @@ fn every_attribute_may_be_damaged() {
             });
         }
     }
+}
+
+/// Whatever the intent collector would note of a root has no room in its row.
+#[test]
+fn a_full_intent_holds_up_no_other_root() {
+    in_virtual_time(async {
+        let (world, rows) = broken_off().await;
+        break_off(&world, "order-18").await;
+        let key = Key::new("root/order-17", "intent");
+        let overdue = Update::when(Condition::always()).set("attempts", 3).set("excused", 0);
+        rows.update(&key, &overdue.set("next", 0).remove("reason")).await.unwrap();
+        let used = rows.get(&key).await.unwrap().unwrap().size();
+        let fill = "x".repeat(MAX_ROW - used - 60);
+        rows.update(&key, &Update::when(Condition::always()).set("fill", fill)).await.unwrap();
+        tokio::time::timeout(MINUTE, world.settle()).await.unwrap().unwrap();
+        let state = async |key| world.instance(key).await.unwrap().state;
+        assert_eq!(state("order-17").await, InstanceState::Running, "nor can it be parked");
+        assert_eq!(state("order-18").await, InstanceState::Done);
+    });
 }
 
 const MINUTE: std::time::Duration = std::time::Duration::from_secs(60);

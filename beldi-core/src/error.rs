@@ -15,6 +15,7 @@ use crate::store::StoreError;
 /// | `undecodable_value` | what is stored is not of the table's or SSF's type | give new fields a default, or migrate |
 /// | `unencodable_value` | a value cannot be stored, such as NaN, or lists nested more than 31 deep | change the type |
 /// | `value_too_large` | a value is over [`MAX_VALUE`](crate::MAX_VALUE) | store it in pieces, or elsewhere |
+/// | `input_too_large` | the input of an SSF is over [`MAX_INPUT`](crate::MAX_INPUT) | store it elsewhere, hand over where |
 /// | `update_result_too_large` | the closure of an update returned more than [`MAX_UPDATE_RESULT`](crate::MAX_UPDATE_RESULT) | return less |
 /// | `row_too_large`, `invalid_key` | a row or key is over a limit of the store; an input and its result share a row | shorten it |
 /// | `unstorable_value` | the store has no form for a value, such as a number of more than 38 digits | change the type |
@@ -50,8 +51,8 @@ use crate::store::StoreError;
 /// A `store` or another service that does not answer parks nothing; it is tried again for as long
 /// as it takes.
 ///
-/// `txn_gave_way`, `txn_aborted` and `txn_time` say why a transaction is run again. Nobody is told:
-/// their texts are in the log, and the last one in that of `contention`.
+/// `txn_gave_way`, `txn_aborted`, `txn_order` and `txn_time` say why a transaction is run again. Nobody is
+/// told: their texts are in the log, and the last one in that of `contention`.
 ///
 /// ```
 /// use beldi::testing::{World, in_virtual_time};

@@ -47,7 +47,9 @@ pub use collector::{Collected, HeldBack};
 pub use error::{Error, Reason, Result};
 pub use host::on_demand;
 pub use host::{Host, HostCall, HostSend, InstanceState, InstanceStatus, LockStatus};
-pub use limits::{Limits, MAX_CALL_DEPTH, MAX_REQUEST_KEY, MAX_UPDATE_RESULT, MAX_VALUE};
+pub use limits::{
+    Limits, MAX_CALL_DEPTH, MAX_INPUT, MAX_REQUEST_KEY, MAX_UPDATE_RESULT, MAX_VALUE,
+};
 pub use outside::{Outside, RealOutside};
 pub use value::Value;
 

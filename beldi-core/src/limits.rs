@@ -9,6 +9,11 @@ use crate::store::MAX_ROW;
 ///
 /// A larger one parks the instance. See [`Reason`](crate::Reason).
 pub const MAX_VALUE: usize = MAX_ROW - 24 * 1024;
+/// The largest input of an SSF, in bytes as [`Value::size`](crate::Value::size) counts: a row, less the
+/// room for what becomes of it.
+///
+/// A larger one is refused before anything has happened. See [`Reason`](crate::Reason).
+pub const MAX_INPUT: usize = MAX_VALUE;
 /// The largest result an `update` closure may return, in bytes: it is stored with the mark.
 ///
 /// A larger one parks the instance. See [`Reason`](crate::Reason).
@@ -23,10 +28,12 @@ pub(crate) const MAX_UNLOGGED_OUTCOMES: usize = 64;
 /// The most bytes that the items to be pruned take in the intent of a finished root; more stand in rows
 /// of their own.
 pub(crate) const MAX_ITEMS: usize = 4 * 1024;
+/// The longest text of a reason that is stored, in bytes: a row that is nearly full has to hold one too.
+pub(crate) const MAX_REASON: usize = 4 * 1024;
 /// With less time than this left, no effect is begun: there has to be some to tell how far it came.
 pub(crate) const LAST_STEP: Duration = Duration::from_millis(100);
-/// Results larger than this are recorded before the reply, so that one too large for its row is
-/// noticed in time.
+/// Results larger than this, or larger than [`MAX_INPUT`] together with their input, are recorded before
+/// the reply, so that one too large for its row is noticed in time.
 pub(crate) const LARGE_RESULT: usize = 64 * 1024;
 /// The largest result that another service may leave beside an unfinished root, in bytes; a larger one
 /// is asked for.
@@ -96,11 +103,12 @@ pub struct Limits {
     pub lag: Duration,
     /// How often the garbage collector runs. Default: 1 min.
     pub garbage_every: Duration,
-    /// How long one run of the garbage collector may take before it stops, to go on in the next.
-    /// Default: 20 s.
+    /// How long one run of the garbage collector may take before it stops, to go on in the next; waiting
+    /// for other services does not count. Default: 20 s.
     pub garbage_time: Duration,
     /// How long the result of a finished request answers those that come again with its key, from
-    /// its collection on. See [`App::redelivery`](crate::App::redelivery). Default: 7 days.
+    /// its collection on. See [`App::redelivery`](crate::App::redelivery). Where other services call, it
+    /// must not be shorter than the 15 minutes for which their letters are good. Default: 7 days.
     pub redelivery: Duration,
     /// Marks in the head of an item before they are spilled to an older row. Default: 16, at most 100:
     /// DynamoDB takes no request that names many more.

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use beldi::store::{MemoryStore, Store};
 use beldi::testing::RequestKind::Update;
-use beldi::testing::{Fault, Gate, Weakness, World, in_virtual_time};
+use beldi::testing::{Fault, Gate, PostFault, Weakness, World, in_virtual_time};
 use beldi::{App, InstanceState};
 
 use crate::schedule::disturb;
@@ -474,5 +474,22 @@ fn a_peer_that_cannot_be_reached_keeps_its_records_and_nothing_else() {
         tokio::time::sleep(4 * LAG).await;
         collected(&world).await;
         assert_eq!(records(&world, "prepare/", "writes"), (1, 0));
+    });
+}
+
+/// Waiting for it is no time of the run, which would never be complete otherwise.
+#[test]
+fn a_peer_that_hangs_keeps_its_records_and_nothing_else() {
+    in_virtual_time(async {
+        let world = world(16);
+        world.call(buy()).key(KEY).await.unwrap().unwrap();
+        settled(&world).await;
+        others_pay(&world).await;
+        tokio::time::sleep(2 * LAG).await;
+        world.post().script(|_, to| if to == "shop" { PostFault::Hang } else { PostFault::None });
+        let removed = world.service("bank").collect_garbage().await.unwrap();
+        assert_eq!(removed.unreachable, ["shop"]);
+        assert!(removed.is_complete, "{removed:?}");
+        assert_eq!((removed.roots, removed.prepared), (4, 0));
     });
 }

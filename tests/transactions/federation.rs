@@ -2,9 +2,11 @@
 
 use std::cell::RefCell;
 use std::future::IntoFuture;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
-use beldi::testing::{Fault, Gate, RequestKind, World, explore, in_virtual_time, seeds};
+use beldi::testing::{Fault, Gate, PostFault, RequestKind, World, explore, in_virtual_time, seeds};
 use beldi::{App, Error, Limits, Table};
 use serde::{Deserialize, Serialize};
 
@@ -51,8 +53,13 @@ pub(super) mod payments {
         MAILS.update(&account, |count| *count = Some(count.unwrap_or(0) + 1)).await;
     }
 
+    #[beldi::ssf]
+    pub(super) async fn copy(text: String) -> String {
+        text.repeat(2)
+    }
+
     pub(in super::super) fn app() -> App {
-        App::new("payments").ssf(charge).ssf(receipt).ssf(mail).ssf(spend)
+        App::new("payments").ssf(charge).ssf(receipt).ssf(mail).ssf(spend).ssf(copy)
     }
 }
 
@@ -81,6 +88,118 @@ async fn order_without((account, amount): (String, u64)) -> Result<u64, NoFunds>
 fn world() -> World {
     let payments = World::new(payments::app()).row(BALANCES, "ann", &50);
     World::new(App::new("shop").ssf(order).ssf(order_without)).with(payments)
+}
+
+/// Two branches charge one account, each after it has an item of its own.
+#[beldi::txn]
+async fn order_side_by_side(account: String) -> Result<(), NoFunds> {
+    let (one, other) = beldi::join(
+        async {
+            ORDERS.put("a", &1).await;
+            charge((account.clone(), 10)).await
+        },
+        async {
+            ORDERS.put("b", &1).await;
+            charge((account.clone(), 20)).await
+        },
+    )
+    .await;
+    one.and(other).map(drop)
+}
+
+/// Whether an attempt that calls in another order than the one before it mixes the two.
+#[test]
+fn branches_that_call_in_another_order_begin_again() {
+    in_virtual_time(async {
+        let payments = World::new(payments::app()).row(BALANCES, "ann", &50);
+        let world = World::new(App::new("shop").ssf(order_side_by_side)).with(payments);
+        let late = |host: &World, item: &'static str, ends: Fault| {
+            let gate = Gate::default();
+            let wait = Fault::WaitBefore(gate.clone());
+            disturb(
+                host.store(),
+                [(RequestKind::Update, item, wait), (RequestKind::Update, "root/k/txn/*", ends)],
+            );
+            async move {
+                gate.reached().await;
+                tokio::time::sleep(Duration::from_millis(10)).await;
+                gate.open();
+                std::future::pending::<()>().await
+            }
+        };
+        let order = || order_side_by_side("ann".into());
+        tokio::select! {
+            _ = world.call(order()).key("k").into_future() => panic!("the host dies"),
+            () = late(&world, "table/orders/b", Fault::CrashBefore) => {}
+            () = world.store().died() => {}
+        }
+        let host = world.new_host();
+        tokio::select! {
+            ordered = host.call(order()).key("k").into_future() => assert_eq!(ordered.unwrap(), Ok(())),
+            () = late(&host, "table/orders/a", Fault::None) => {}
+        }
+        host.settle().await.unwrap();
+        let payments = host.service("payments");
+        assert_eq!(
+            (payments.peek(BALANCES, "ann"), payments.peek(RECEIPTS, "ann")),
+            (Some(20), Some(2))
+        );
+        assert_unlocked(&host);
+    });
+}
+
+#[beldi::ssf(service = "payments")]
+async fn copy(text: String) -> String;
+
+#[beldi::ssf]
+async fn order_copies(bytes: usize) {
+    ORDERS.put("ann", &1).await;
+    copy("x".repeat(bytes)).await;
+}
+
+/// Otherwise it would be asked for ever.
+#[test]
+fn a_callee_whose_row_has_no_room_parks_its_caller() {
+    in_virtual_time(async {
+        let world = World::new(App::new("shop").ssf(order_copies));
+        let world = world.with(World::new(payments::app()));
+        for (bytes, code) in [(150_000, "row_too_large"), (400_000, "input_too_large")] {
+            let key = format!("{bytes} bytes");
+            let error = world.call(order_copies(bytes)).key(&key).await.unwrap_err();
+            let Error::Parked { reason, .. } = error else { panic!("{error}") };
+            assert_eq!(reason.code, code);
+        }
+        assert_eq!(world.service("payments").stored(), []);
+    });
+}
+
+/// A service that is away is asked once a look, however many of its locks stand.
+#[test]
+fn locks_of_a_service_that_is_away_cost_one_question() {
+    in_virtual_time(async {
+        let mut world = World::new(App::new("shop").ssf(order));
+        world = world.with(World::new(payments::app()));
+        for account in ["ann", "bob", "cid"] {
+            // Whoever decides or aborts gets no answer, so the locks stay.
+            world.store().script(|request| {
+                let decides =
+                    request.kind == RequestKind::Update && request.target.contains("/txn/");
+                if decides { Fault::Fail } else { Fault::None }
+            });
+            world.call(order((account.into(), 0))).key(account).await.unwrap_err();
+        }
+        let payments = world.service("payments");
+        assert_eq!(payments.locks().await.unwrap().len(), 6);
+        let asked = Arc::new(AtomicU32::new(0));
+        let count = Arc::clone(&asked);
+        world.post().script(move |_, to| {
+            count.fetch_add(u32::from(to == "shop"), Ordering::Relaxed);
+            if to == "shop" { PostFault::Lose } else { PostFault::None }
+        });
+        tokio::time::sleep(Duration::from_secs(60)).await;
+        let _ = tokio::time::timeout(Duration::from_millis(1), payments.settle()).await;
+        assert_eq!(asked.load(Ordering::Relaxed), 1);
+    });
 }
 
 type Outcome = (Result<u64, NoFunds>, Result<u64, NoFunds>);

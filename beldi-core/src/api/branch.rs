@@ -1,5 +1,7 @@
 //! Work side by side, numbered by position.
 
+use std::pin::Pin;
+
 use futures_util::future;
 
 use super::operation::{At, Operation, ReadOnlyOperation};
@@ -26,7 +28,15 @@ use super::operation::{At, Operation, ReadOnlyOperation};
 /// ```
 #[derive(Debug)]
 #[must_use = "a branch does nothing until it is awaited"]
-pub struct Branch<F>(pub(crate) F);
+pub struct Branch<F>(Pin<Box<F>>);
+
+impl<F> Branch<F> {
+    /// On the heap: a future is held twice by each that awaits it, once before and once while, so that blocks
+    /// in blocks would soon be too large for a stack.
+    pub(crate) fn of(block: F) -> Self {
+        Self(Box::pin(block))
+    }
+}
 
 impl<F> Operation for Branch<F>
 where
@@ -42,7 +52,14 @@ where
 /// An `async` block of a `read_only` SSF. See [`Branch`].
 #[derive(Debug)]
 #[must_use = "a branch does nothing until it is awaited"]
-pub struct ReadOnlyBranch<F>(pub(crate) F);
+pub struct ReadOnlyBranch<F>(Pin<Box<F>>);
+
+impl<F> ReadOnlyBranch<F> {
+    /// See [`Branch::of`].
+    pub(crate) fn of(block: F) -> Self {
+        Self(Box::pin(block))
+    }
+}
 
 impl<F> Operation for ReadOnlyBranch<F>
 where
@@ -132,3 +149,19 @@ impl<O: Operation> Operation for JoinAll<O> {
 }
 
 impl<O: ReadOnlyOperation> ReadOnlyOperation for JoinAll<O> {}
+
+#[cfg(test)]
+mod tests {
+    use crate::api::private::{branch, step};
+
+    fn size<F>(_: impl Fn() -> F) -> usize {
+        size_of::<F>()
+    }
+
+    #[test]
+    fn blocks_in_blocks_take_no_more_than_one() {
+        let once = || step(branch(async { step(crate::random::<u64>()).await }));
+        let nested = || step(branch(async { step(branch(async { once().await })).await }));
+        assert_eq!(size(nested), size(once));
+    }
+}

@@ -31,12 +31,12 @@ pub fn read_only_step<O: ReadOnlyOperation>(
 
 /// An `async` block of an SSF.
 pub fn branch<F: Future>(block: F) -> Branch<F> {
-    Branch(block)
+    Branch::of(block)
 }
 
 /// An `async` block of a `read_only` SSF.
 pub fn read_only_branch<F: Future>(block: F) -> ReadOnlyBranch<F> {
-    ReadOnlyBranch(block)
+    ReadOnlyBranch::of(block)
 }
 
 /// The call of an SSF, inert until awaited.

@@ -15,6 +15,7 @@ mod page;
 mod report;
 
 use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
@@ -38,7 +39,7 @@ pub(crate) async fn collect(service: &Service) -> Result<Collected> {
     let mut run = Run {
         service,
         began: service.outside.now(),
-        waited: 0,
+        waited: AtomicU64::new(0),
         round: Round::default(),
         asked: tokio::sync::Mutex::default(),
         damaged: Mutex::default(),
@@ -60,8 +61,9 @@ pub(crate) async fn collect(service: &Service) -> Result<Collected> {
 struct Run<'a> {
     service: &'a Service,
     began: u64,
-    /// How long it has waited for the index, which is no time that another run could save.
-    waited: u64,
+    /// How long it has waited for the index and for other services, in milliseconds: no time that another
+    /// run could save, or that those who answer should lose.
+    waited: AtomicU64,
     round: Round,
     /// The services asked in this run, and whether they have answered.
     asked: tokio::sync::Mutex<BTreeMap<String, bool>>,
@@ -77,7 +79,7 @@ impl Run<'_> {
         let round = horizon::raise(store, door).await?;
         if !store.due_lag().is_zero() {
             outside.sleep(store.due_lag()).await;
-            self.waited = millis(store.due_lag());
+            self.waited.fetch_add(millis(store.due_lag()), Ordering::Relaxed);
         }
         let oldest = self.oldest(round.horizon).await?.filter(|(epoch, _)| *epoch < round.door);
         let reached = oldest.as_ref().map_or(round.door, |(epoch, _)| *epoch);
@@ -142,20 +144,14 @@ impl Run<'_> {
 
     fn is_time_over(&self) -> bool {
         let took = self.service.outside.now().saturating_sub(self.began);
-        took.saturating_sub(self.waited) >= millis(self.service.limits.garbage_time)
+        took.saturating_sub(self.waited.load(Ordering::Relaxed))
+            >= millis(self.service.limits.garbage_time)
     }
 
     /// What can be done with one row, if that row does not make it impossible.
     fn spare<T: Default>(&self, done: Result<T>) -> Result<T> {
         match done {
-            Err(
-                damage @ (StoreError::Corrupt(_)
-                | StoreError::RowTooLarge { .. }
-                | StoreError::InvalidKey { .. }
-                | StoreError::Unstorable { .. }
-                | StoreError::TooComplex { .. }
-                | StoreError::Rejected { .. }),
-            ) => {
+            Err(damage) if damage.is_of_one_row() => {
                 error!(%damage, "the garbage collector cannot deal with a row; it stays where it is");
                 self.damaged.lock().unwrap_or_else(PoisonError::into_inner).push(damage);
                 Ok(T::default())
@@ -169,10 +165,13 @@ impl Run<'_> {
         let horizons = &self.service.horizons;
         let mut asked = self.asked.lock().await;
         if !asked.contains_key(service) {
+            let began = self.service.outside.now();
             let answer = match self.service.peers.find(service) {
                 Some(peer) => peer.swept().await.ok(),
                 None => None,
             };
+            let took = self.service.outside.now().saturating_sub(began);
+            self.waited.fetch_add(took, Ordering::Relaxed);
             asked.insert(service.to_owned(), answer.is_some());
             horizons.learn_swept(service, answer.unwrap_or(0));
         }

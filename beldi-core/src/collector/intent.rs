@@ -24,7 +24,7 @@ pub(crate) struct Found {
     pub(crate) waiting: usize,
     /// When the first of those comes, in milliseconds since 1970.
     pub(crate) earliest: Option<u64>,
-    /// Rows that cannot be read; they stay where they are.
+    /// What is wrong with rows that nothing can be done with; they stay where they are.
     pub(crate) damaged: Vec<StoreError>,
     /// Decisions whose roots were registered in this look: root, transaction, try.
     registered: Vec<(String, Id, u32)>,
@@ -51,7 +51,11 @@ pub(crate) async fn find(
         loop {
             let page = service.store.due(&query).await?;
             for (key, row) in page.rows {
-                found.look_at(service, &key, &row, leases).await?;
+                match found.look_at(service, &key, &row, leases).await {
+                    // One row must not stand in the way of all others.
+                    Err(damage) if damage.is_of_one_row() => found.damaged.push(damage),
+                    looked => looked?,
+                }
             }
             match page.next {
                 Some(next) if found.overdue.len() < limit => query.after = Some(next),
@@ -74,23 +78,12 @@ impl Found {
         leases: Leases,
     ) -> Result<(), StoreError> {
         let Some(root) = layout::parse_root(key) else { return Ok(()) };
-        let read = match layout::parse_decision(&key.sort) {
-            Some((_, retry)) => Decision::read(root, retry, row).map(Some),
-            None => Ok(None),
-        };
-        match read {
-            Ok(Some(decision)) => self.take_over(service, root, &decision, leases).await,
-            Ok(None) => match Intent::read(root, row) {
-                Ok(intent) => self.sort_in(service, intent, leases).await,
-                Err(damage) => {
-                    self.damaged.push(damage);
-                    Ok(())
-                }
-            },
-            Err(damage) => {
-                self.damaged.push(damage);
-                Ok(())
+        match layout::parse_decision(&key.sort) {
+            Some((_, retry)) => {
+                let decision = Decision::read(root, retry, row)?;
+                self.take_over(service, root, &decision, leases).await
             }
+            None => self.sort_in(service, Intent::read(root, row)?, leases).await,
         }
     }
 

@@ -215,8 +215,13 @@ impl Attempt {
         intent: &Intent,
         first: Option<&Slot>,
     ) -> Result<(), Stop> {
-        self.asked.store(true, Ordering::Release);
-        match intent::register(&self.service.store, intent, first).await? {
+        let asked_before = self.asked.swap(true, Ordering::AcqRel);
+        let registered = intent::register(&self.service.store, intent, first).await;
+        if registered.as_ref().is_err_and(StoreError::is_of_the_row) {
+            // No delivery of it can have been applied.
+            self.asked.store(asked_before, Ordering::Release);
+        }
+        match registered? {
             Registered::Mine => {
                 let is_done = matches!(intent.state, State::Done(_));
                 if is_done || self.service.is_secure(intent.epoch).await? {

@@ -309,7 +309,7 @@ impl Step {
             let handler = service.handler(ssf);
             let handler = handler.map_err(|error| bug("unknown_ssf", error.to_string()))?;
             let request_key = send::request_key(self.instance.id.callee(&self.path, ssf));
-            Ok::<_, Stop>(service.new_intent(request_key, handler, input.clone()))
+            service.new_intent(request_key, handler, input.clone()).map_err(Stop::Park)
         };
         if let Context::Txn(within) = &self.context {
             let mut receiver = self.or_stop(receiver()).await;

@@ -44,7 +44,10 @@ async fn once(
     input: &Value,
 ) -> Result<Result<Value, Stop>, Error> {
     let handler = service.handler(ssf)?;
-    let intent = service.new_intent(service.nonce(), handler, input.clone());
+    let intent = match service.new_intent(service.nonce(), handler, input.clone()) {
+        Ok(intent) => intent,
+        Err(reason) => return Ok(Err(Stop::Park(reason))),
+    };
     let id = intent.instance(&service.name);
     let attempt = Arc::new(Attempt::raw(Arc::clone(service), intent));
     let instance = match Instance::new(Arc::clone(&attempt), id, handler, 0) {

@@ -16,7 +16,7 @@ use super::locks::millis;
 use super::txn::{Context, Retry, Transaction};
 use super::{Attempt, Handler, Instance, Scope, Scoped, Service, Stop};
 use crate::error::{Error, Reason};
-use crate::limits::{LARGE_RESULT, MAX_ITEMS};
+use crate::limits::{LARGE_RESULT, MAX_INPUT, MAX_ITEMS};
 use crate::path::Path;
 use crate::protocol::callback::Callback;
 use crate::protocol::intent::{self, Intent, Registered, State};
@@ -59,6 +59,7 @@ pub(crate) enum Ended {
 pub(crate) async fn run_fresh(service: &Arc<Service>, request: &Request) -> Result<Ended, Error> {
     let handler = service.handler(&request.ssf)?;
     let intent = service.new_intent(request.key.clone(), handler, request.input.clone());
+    let intent = intent.map_err(|reason| Error::Failed { reason })?;
     let (caller, callback) = (request.caller.clone(), request.callback.clone());
     let (kept, depth) = (caller.is_some(), request.depth);
     let intent = Intent { attempts: 1, next: service.lease(), caller, depth, callback, ..intent };
@@ -282,7 +283,8 @@ impl Run<'_> {
         }
         root.before_reply(&scope.claim()).await?;
         let rest = Rest { attempt: Arc::clone(attempt), result: result.clone() };
-        if result.size() <= LARGE_RESULT {
+        let fits = result.size() + intent.input.size() <= MAX_INPUT;
+        if fits && result.size() <= LARGE_RESULT {
             return Ok((result, Some(rest)));
         }
         Ok((rest.finish().await?, None))
@@ -395,11 +397,15 @@ impl Rest {
     pub(crate) async fn complete(self) {
         let Err(error) = self.finish().await else { return };
         let Attempt { service, intent, .. } = &*self.attempt;
-        debug!(instance = %intent.request_key, %error, "could not record the finish; another attempt will");
-        // The handler has done its part: this must not count as a crash.
-        let reason = Reason::new("store", error.to_string());
-        let next = service.backoff(intent.attempts);
-        let _ = intent::fail(&service.store, intent, &reason, next, true).await;
+        debug!(instance = %intent.request_key, %error, "could not record the finish");
+        let why = error.to_string();
+        let _ = if let Stop::Park(reason) = Stop::from(error) {
+            intent::park(&service.store, intent, &reason).await
+        } else {
+            // The handler has done its part: this must not count as a crash.
+            let (reason, next) = (Reason::new("store", why), service.backoff(intent.attempts));
+            intent::fail(&service.store, intent, &reason, next, true).await
+        };
     }
 
     /// Once everything decided is in place and no lock is left, records the result.

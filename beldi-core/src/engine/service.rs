@@ -11,6 +11,7 @@ use tokio::sync::{OnceCell, Semaphore, SemaphorePermit, mpsc};
 use super::federation::Peers;
 use super::locks::millis;
 use super::patient::Patient;
+use super::sizes::small_enough_input;
 use super::tasks::Tasks;
 use crate::error::{Error, InputError, Reason};
 use crate::limits::Limits;
@@ -159,13 +160,14 @@ impl Service {
         request_key: String,
         handler: &Handler,
         input: Value,
-    ) -> Intent {
-        Intent {
+    ) -> Result<Intent, Reason> {
+        small_enough_input(handler.name, &input)?;
+        Ok(Intent {
             code: handler.code,
             version: self.version.clone(),
             by: self.nonce(),
             ..Intent::new(request_key, handler.name, input, self.outside.now())
-        }
+        })
     }
 
     /// What is left of a request to an SSF that is collected now.

@@ -2,7 +2,7 @@
 
 use super::ops::Changing;
 use crate::error::Reason;
-use crate::limits::{MAX_UPDATE_RESULT, MAX_VALUE};
+use crate::limits::{MAX_INPUT, MAX_UPDATE_RESULT, MAX_VALUE};
 use crate::value::Value;
 
 /// What a closure makes of the old value, if it is not too large.
@@ -33,6 +33,21 @@ pub(super) fn small_enough(table: &str, key: &str, value: &Value) -> Result<(), 
         format!(
             "the value of `{key}` in table `{table}` takes {size} bytes; the limit is {MAX_VALUE}. \
              Nothing was changed by this step: store it in pieces, or elsewhere with a reference here"
+        ),
+    ))
+}
+
+/// Beside its input, the row of a root has to hold what becomes of it.
+pub(super) fn small_enough_input(ssf: &str, input: &Value) -> Result<(), Reason> {
+    let size = input.size();
+    if size <= MAX_INPUT {
+        return Ok(());
+    }
+    Err(Reason::new(
+        "input_too_large",
+        format!(
+            "the input of `{ssf}` takes {size} bytes; the limit is {MAX_INPUT}. Nothing has happened: store \
+             it elsewhere, or in pieces, and hand over where it is"
         ),
     ))
 }

@@ -334,7 +334,7 @@ impl Invocation {
         loop {
             let found = find(&self.service, self.service.limits.concurrency, Leases::Hold).await?;
             for damage in &found.damaged {
-                error!(%damage, "an intent cannot be read; it stays where it is");
+                error!(%damage, "the intent collector cannot deal with a row; it stays where it is");
             }
             (round.waiting, round.damaged) = (found.waiting, found.damaged.len());
             let attempts = join_all(found.overdue.iter().map(async |intent| {

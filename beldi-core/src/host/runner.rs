@@ -40,6 +40,8 @@ struct Runner {
     waiting: VecDeque<(String, Leases)>,
     /// The waiting and the running.
     in_hand: Arc<InHand>,
+    /// Held by a look of the lock collector.
+    settling: Arc<tokio::sync::Mutex<()>>,
 }
 
 /// Request keys of roots the runner need not take up again.
@@ -58,7 +60,12 @@ impl InHand {
 
 impl Runner {
     fn new(service: Arc<Service>) -> Self {
-        Self { service, waiting: VecDeque::new(), in_hand: Arc::default() }
+        Self {
+            service,
+            waiting: VecDeque::new(),
+            in_hand: Arc::default(),
+            settling: Arc::default(),
+        }
     }
 
     fn enqueue(&mut self, key: String, leases: Leases) {
@@ -82,17 +89,29 @@ impl Runner {
         if let Err(error) = self.look(limit, Leases::Hold).await {
             warn!(%error, "the intent collector cannot read the due index");
         }
-        match lock::settle(&self.service).await {
-            Ok(Settled { settled: 0, .. }) => {}
-            Ok(Settled { settled, .. }) => debug!(settled, "settled locks whose holder has ended"),
-            Err(error) => warn!(%error, "the lock collector cannot settle what it found"),
-        }
+        self.settle_locks();
+    }
+
+    /// One look of the lock collector, beside what comes next: other services may take long to answer.
+    fn settle_locks(&self) {
+        let Ok(turn) = Arc::clone(&self.settling).try_lock_owned() else { return };
+        let service = Arc::clone(&self.service);
+        self.service.tasks.spawn(async move {
+            let _turn = turn;
+            match lock::settle(&service).await {
+                Ok(Settled { settled: 0, .. }) => {}
+                Ok(Settled { settled, .. }) => {
+                    debug!(settled, "settled locks whose holder has ended");
+                }
+                Err(error) => warn!(%error, "the lock collector cannot settle what it found"),
+            }
+        });
     }
 
     async fn look(&mut self, limit: usize, leases: Leases) -> Result<(), StoreError> {
         let found = find(&self.service, limit, leases).await?;
         for damage in &found.damaged {
-            error!(%damage, "an intent cannot be read; it stays where it is");
+            error!(%damage, "the intent collector cannot deal with a row; it stays where it is");
         }
         for intent in found.overdue {
             self.enqueue(intent.request_key, leases);

@@ -115,8 +115,8 @@ pub(crate) struct Log {
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Journal {
     logs: HashMap<Id, Arc<Log>>,
-    /// Transactions by their stem: the try to begin next.
-    tries: HashMap<String, u32>,
+    /// Transactions by their stem: the tries that are to be repeated.
+    aborted: HashMap<String, BTreeSet<u32>>,
     /// What was committed, and may not be in place yet.
     pub(crate) committed: Vec<Decision>,
     /// The decision that carries the registration of the root.
@@ -131,9 +131,12 @@ impl Journal {
         self.logs.get(&instance).cloned().unwrap_or_default()
     }
 
-    /// The try of a transaction that is not decided as far as this journal knows.
+    /// The first try of a transaction that is not decided as far as this journal knows. Not the one after
+    /// the last: who takes part can have any try aborted, also one that has not begun.
     pub(crate) fn next_try(&self, txn: Id) -> u32 {
-        self.tries.get(&txn.stem()).copied().unwrap_or(0)
+        let aborted = self.aborted.get(&txn.stem());
+        let is_open = |retry: &u32| aborted.is_none_or(|aborted| !aborted.contains(retry));
+        (0..=u32::MAX).find(is_open).unwrap_or(u32::MAX)
     }
 
     /// Slots and decisions.
@@ -144,7 +147,7 @@ impl Journal {
 
     /// Whether there are rows beside the intent.
     pub(crate) fn is_empty(&self) -> bool {
-        self.logs.is_empty() && self.tries.is_empty()
+        self.logs.is_empty() && self.aborted.is_empty()
     }
 
     /// Whether anything was logged of a root, in its epoch, after its registration.
@@ -154,16 +157,10 @@ impl Journal {
         self.logs.iter().any(|(id, log)| id.epoch() == root.epoch && more(id, log))
     }
 
-    /// Notes that a try is to be repeated.
-    fn note_abort(&mut self, txn: Id, retry: u32) {
-        let next = self.tries.entry(txn.stem()).or_default();
-        *next = (*next).max(retry + 1);
-    }
-
     fn add(&mut self, decision: Decision, epoch: Epoch) {
         match &decision.step {
             None => {
-                self.note_abort(decision.txn, decision.retry);
+                self.aborted.entry(decision.txn.stem()).or_default().insert(decision.retry);
                 let kept = decision.until.map(|until| (decision.txn, decision.retry, until));
                 self.aborts.extend(kept);
             }

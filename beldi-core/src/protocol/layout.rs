@@ -3,6 +3,7 @@
 //! `docs/stored-form.md` tells the same as a table, with who writes and who deletes each row.
 
 use crate::id::Id;
+use crate::protocol::txn::Txn;
 use crate::store::Key;
 
 /// Separates the parts of a key; escaped user keys sort around it as they should.
@@ -33,16 +34,8 @@ pub(crate) mod item {
     pub(crate) const TURN_SINCE: &str = "qs";
     /// What the name of a mark begins with; its id follows.
     pub(crate) const MARK: &str = "m";
-    /// The same for a tombstone of another service's transaction.
+    /// The same for a tombstone of another service's transaction; that service's name follows.
     pub(crate) const FOREIGN_MARK: &str = "x";
-}
-
-/// Fields of a tombstone of another service's transaction.
-pub(crate) mod tombstone {
-    /// The last try that was settled here.
-    pub(crate) const RETRY: &str = "r";
-    /// The service that coordinates the transaction.
-    pub(crate) const SERVICE: &str = "s";
 }
 
 /// Attributes of the service row.
@@ -220,8 +213,8 @@ pub(crate) fn instance_of(sort: &str) -> Option<Id> {
 pub(crate) mod prepare {
     /// The run that put it.
     pub(crate) const BY: &str = "by";
-    /// The service that coordinates the transaction.
-    pub(crate) const SERVICE: &str = "service";
+    /// What the callees before it in this service had prepared: their ids.
+    pub(crate) const BEFORE: &str = "before";
     /// The items it would change: table, key and, unless it would delete, value.
     pub(crate) const WRITES: &str = "writes";
     /// The items it only read: table and key.
@@ -233,13 +226,14 @@ pub(crate) mod prepare {
 }
 
 /// What one callee has prepared for a try of another service's transaction.
-pub(crate) fn prepare_row(txn: Id, retry: u32, callee: Id) -> Key {
-    Key::new(prepare_partition(txn, retry), callee.to_string())
+pub(crate) fn prepare_row(txn: &Txn, callee: Id) -> Key {
+    Key::new(prepare_partition(txn), callee.to_string())
 }
 
-/// Everything prepared here for a try of another service's transaction.
-pub(crate) fn prepare_partition(txn: Id, retry: u32) -> String {
-    format!("prepare/{txn}/{retry:08}")
+/// Everything prepared here for a try of another service's transaction. It names that service: a
+/// transaction is known by its id only to who coordinates it, and anybody can make up an id.
+pub(crate) fn prepare_partition(Txn { id, retry, service, .. }: &Txn) -> String {
+    format!("prepare/{id}/{retry:08}/{service}")
 }
 
 /// The decision on one try of a transaction. Its name has no epoch: runs of one root that began
@@ -275,8 +269,8 @@ pub(crate) fn foreign_fence(service: &str) -> String {
 }
 
 /// The attribute that holds the tombstone of another service's transaction.
-pub(crate) fn foreign_mark(txn: Id) -> String {
-    format!("{}{txn}", item::FOREIGN_MARK)
+pub(crate) fn foreign_mark(Txn { id, service, .. }: &Txn) -> String {
+    format!("{}{id}/{service}", item::FOREIGN_MARK)
 }
 
 /// The mark an attribute holds, if it is one of this service's own.
@@ -284,9 +278,10 @@ pub(crate) fn parse_mark(attribute: &str) -> Option<Id> {
     Id::parse(attribute.strip_prefix(item::MARK)?)
 }
 
-/// The transaction of another service whose tombstone an attribute holds, if it is one.
-pub(crate) fn parse_foreign_mark(attribute: &str) -> Option<Id> {
-    Id::parse(attribute.strip_prefix(item::FOREIGN_MARK)?)
+/// The transaction whose tombstone an attribute holds, if it is another service's, and that service.
+pub(crate) fn parse_foreign_mark(attribute: &str) -> Option<(Id, &str)> {
+    let (txn, service) = attribute.strip_prefix(item::FOREIGN_MARK)?.split_once('/')?;
+    Some((Id::parse(txn)?, service))
 }
 
 /// The due shards of unfinished roots.
@@ -356,9 +351,11 @@ pub(crate) fn parse_older(key: &Key) -> Option<(&str, &str)> {
     key.partition.strip_prefix("older/")?.split_once(SEPARATOR)
 }
 
-/// The transaction to which the prepare record at `key` belongs.
-pub(crate) fn parse_prepare(key: &Key) -> Option<Id> {
-    Id::parse(key.partition.strip_prefix("prepare/")?.split_once('/')?.0)
+/// The transaction to which the prepare record at `key` belongs, and the service that coordinates it.
+pub(crate) fn parse_prepare(key: &Key) -> Option<(Id, &str)> {
+    let mut parts = key.partition.strip_prefix("prepare/")?.splitn(3, '/');
+    let (txn, _retry, service) = (parts.next()?, parts.next()?, parts.next()?);
+    Some((Id::parse(txn)?, service))
 }
 
 /// The table and the key of the item whose head stands at `key`.

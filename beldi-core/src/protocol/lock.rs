@@ -32,13 +32,12 @@ use crate::id::Id;
 use crate::protocol::daal::{
     self, Change, Cleared, Item, Obstacle, Refusal, absent_or, not_in_older_rows,
 };
-use crate::protocol::layout::{self, item, lock as field, tombstone};
+use crate::protocol::layout::{self, item, lock as field};
 use crate::protocol::prune::{self, Pruning};
 use crate::protocol::txn::{Fate, Txn};
 use crate::protocol::{recycle, turn};
 use crate::store::{
-    Compare, Condition, DUE_ORDER, DUE_SHARD, DueQuery, Field, Row, Store, StoreError, Update,
-    Updated,
+    Compare, Condition, DUE_ORDER, DUE_SHARD, DueQuery, Row, Store, StoreError, Update, Updated,
 };
 use crate::value::Value;
 use crate::weakness::{self, Weakness};
@@ -155,37 +154,18 @@ struct Tombstone<'a> {
 impl<'a> Tombstone<'a> {
     fn of(item: &Item<'_>, txn: &'a Txn) -> Self {
         let is_foreign = txn.service != item.service;
-        let mark = if is_foreign { layout::foreign_mark(txn.id) } else { layout::mark(txn.id) };
+        let mark = if is_foreign { layout::foreign_mark(txn) } else { layout::mark(txn.id) };
         Self { mark, txn, is_foreign }
-    }
-
-    fn value(&self) -> Value {
-        if !self.is_foreign {
-            return self.txn.retry.into();
-        }
-        Value::map([
-            (tombstone::RETRY, Value::from(self.txn.retry)),
-            (tombstone::SERVICE, Value::from(&*self.txn.service)),
-        ])
     }
 
     /// Whether neither this try nor a later one was settled.
     fn is_below(&self) -> Condition {
-        let mut field = Field::attribute(&*self.mark);
-        if self.is_foreign {
-            field.0.push(tombstone::RETRY.to_owned());
-        }
-        let before = Condition::Compares(field, Compare::Less, self.txn.retry.into());
-        Condition::Any(vec![Condition::absent(&*self.mark), before])
+        absent_or(&self.mark, Compare::Less, self.txn.retry.into())
     }
 
     /// The same of what was found under its name.
     fn is_decided(&self, found: Option<&Value>) -> bool {
-        let retry = match found {
-            Some(Value::Map(_)) => found.and_then(|value| value.field(tombstone::RETRY)),
-            found => found,
-        };
-        let last = retry.and_then(Value::as_int);
+        let last = found.and_then(Value::as_int);
         last.is_some_and(|last| last >= i128::from(self.txn.retry))
     }
 
@@ -277,7 +257,7 @@ pub(crate) async fn settle(item: &Item<'_>, txn: &Txn, fate: &Fate) -> Result<()
         } else if weakness::is(Weakness::SettleUnlocked) {
             when.truncate(0);
         }
-        let update = freeing(when).set(mark, tombstone.value());
+        let update = freeing(when).set(mark, txn.retry);
         let update = update.add(item::MARKS, i64::from(!marked_before));
         let update = match fate {
             Fate::Write(Some(value)) => Change::Put(value.clone()).onto(update),

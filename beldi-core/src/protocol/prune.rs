@@ -20,7 +20,7 @@ use std::collections::BTreeMap;
 
 use crate::id::{Epoch, Id};
 use crate::protocol::daal::{Item, absent_or};
-use crate::protocol::layout::{self, item as attr, tombstone};
+use crate::protocol::layout::{self, item as attr};
 use crate::protocol::recycle::Tombstone;
 use crate::store::{Compare, Condition, Result, Row, Update, Updated};
 use crate::value::Value;
@@ -41,12 +41,11 @@ pub(crate) enum Mark<'a> {
 
 impl<'a> Mark<'a> {
     /// The mark that an attribute holds, if it is one.
-    pub(crate) fn of(name: &str, value: &'a Value) -> Option<Self> {
-        if let Some(mark) = layout::parse_mark(name) {
+    pub(crate) fn of(attribute: &'a str) -> Option<Self> {
+        if let Some(mark) = layout::parse_mark(attribute) {
             return Some(Self::Own(mark));
         }
-        let txn = layout::parse_foreign_mark(name)?;
-        let service = value.field(tombstone::SERVICE)?.as_text()?;
+        let (txn, service) = layout::parse_foreign_mark(attribute)?;
         Some(Self::Foreign { txn, service })
     }
 
@@ -71,12 +70,10 @@ impl Item<'_> {
 
     /// What can be pruned of a head.
     pub(super) fn prunable(&self, row: &Row) -> Option<Pruning> {
-        let expired = |(name, value): (&String, &Value)| {
-            Mark::of(name, value).is_some_and(|mark| self.has_expired(&mark))
-        };
-        let expired = || row.0.iter().filter(|entry| expired(*entry)).take(AT_ONCE);
-        let marks: Vec<_> = expired().map(|(name, _)| name.clone()).collect();
-        let gone = expired().filter_map(|(name, value)| Mark::of(name, value));
+        let expired = |name: &&String| Mark::of(name).is_some_and(|mark| self.has_expired(&mark));
+        let expired = || row.0.keys().filter(expired).take(AT_ONCE);
+        let marks: Vec<_> = expired().cloned().collect();
+        let gone = expired().filter_map(|name| Mark::of(name));
         let fences = Fences::for_marks(self, gone, row);
         (!marks.is_empty()).then_some(Pruning { marks, fences })
     }
@@ -116,7 +113,7 @@ impl Item<'_> {
 
 /// How many marks a row holds.
 pub(crate) fn marks(row: &Row) -> usize {
-    row.0.iter().filter(|(name, value)| Mark::of(name, value).is_some()).count()
+    row.0.keys().filter(|name| Mark::of(name).is_some()).count()
 }
 
 impl Pruning {

@@ -240,7 +240,7 @@ pub(crate) async fn empty_prepare(store: &dyn Store, key: &Key, left: &Tombstone
     let whole = Condition::exists(prepared::WRITES);
     let mut update = Update::when(whole).set(prepared::BY, COLLECTED);
     let gone =
-        [prepared::SERVICE, prepared::WRITES, prepared::READS, prepared::SENDS, prepared::RESULT];
+        [prepared::BEFORE, prepared::WRITES, prepared::READS, prepared::SENDS, prepared::RESULT];
     update.remove = gone.map(str::to_owned).into();
     let update = left.onto(update, &key.partition);
     empty(store, key, update, Weakness::DeletedPrepareRecords).await

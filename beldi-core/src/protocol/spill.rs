@@ -97,7 +97,7 @@ impl Item<'_> {
     async fn copy(&self, row: &Row, generation: u64) -> Result<Row> {
         let before = number(row, attr::SPILLED).unwrap_or(0);
         let newest = marks(row)
-            .filter_map(|(name, value)| Some(Mark::of(name, value)?.epoch()))
+            .filter_map(|(name, _)| Some(Mark::of(name)?.epoch()))
             .fold(before, Epoch::max);
         let mut copy = Update::when(Condition::absent(attr::SPILLED))
             .set(attr::SPILLED, newest)
@@ -114,7 +114,7 @@ impl Item<'_> {
 
 /// The marks in a row, with their outcomes.
 fn marks(row: &Row) -> impl Iterator<Item = (&String, &Value)> {
-    row.0.iter().filter(|(name, outcome)| Mark::of(name, outcome).is_some())
+    row.0.iter().filter(|(name, _)| Mark::of(name).is_some())
 }
 
 const OLDER_ROWS_PAGE: usize = 4;

@@ -141,4 +141,9 @@ impl StoreError {
                 | Self::TooComplex { .. }
         )
     }
+
+    /// Whether a collector can leave the row at that and go on with others.
+    pub(crate) fn is_of_one_row(&self) -> bool {
+        self.is_of_the_row() || matches!(self, Self::Corrupt(_) | Self::Rejected { .. })
+    }
 }

@@ -100,9 +100,9 @@ impl Look {
     }
 
     fn add_marks(&mut self, (table, name): (&str, &str), row: &Row) {
-        for (mark, value) in &row.0 {
+        for mark in row.0.keys() {
             let place = (table.to_owned(), name.to_owned(), mark.clone());
-            match Mark::of(mark, value) {
+            match Mark::of(mark) {
                 Some(Mark::Own(id)) => drop(self.marks.insert(place, id.epoch())),
                 Some(Mark::Foreign { txn, service }) => {
                     self.foreign.insert(place, (service.to_owned(), txn.epoch()));

@@ -119,8 +119,8 @@ impl Run<'_> {
 
     /// Asks the services whose tombstones stand in a row.
     async fn ask_all(&self, row: &Row) {
-        for (name, value) in &row.0 {
-            if let Some(Mark::Foreign { service, .. }) = Mark::of(name, value) {
+        for name in row.0.keys() {
+            if let Some(Mark::Foreign { service, .. }) = Mark::of(name) {
                 self.ask(service).await;
             }
         }
@@ -248,11 +248,11 @@ fn other(key: Key, row: Row) -> Result<Garbage> {
         let items = items.items().cloned().collect();
         return Ok(Garbage::Abort { root, key, items });
     }
-    if let Some((txn, callee)) = layout::parse_prepare(&key).zip(Id::parse(&key.sort)) {
+    if let Some(((txn, service), callee)) = layout::parse_prepare(&key).zip(Id::parse(&key.sort)) {
         return Ok(match Prepare::read(callee, &row)? {
             Some(record) => {
-                let items = record.items().cloned().collect();
-                Garbage::Prepare { key, txn, service: record.service, items }
+                let (service, items) = (service.to_owned(), record.items().cloned().collect());
+                Garbage::Prepare { key, txn, service, items }
             }
             None => Garbage::Prepared(key),
         });

@@ -7,7 +7,8 @@
 //! A crash before 2 leaves locks that another run of the callee finds as its own, or that whoever meets
 //! them has decided by the coordinator, once they are overdue. After 2 that record stands: another run,
 //! even if it took another way, answers what it says, and what only the other way has locked is released
-//! as an item that no decision lists.
+//! as an item that no decision lists. A run whose caller has come another way, and asked what stands before it
+//! in another order, answers nothing: its caller has the try aborted.
 //!
 //! A run that has to give way has the try aborted at the coordinator before it releases what it holds:
 //! another run may be about to commit. A crash between the two leaves locks of a try that is decided.
@@ -23,7 +24,7 @@ use crate::id::Id;
 use crate::path::Path;
 use crate::protocol::intent::Intent;
 use crate::protocol::journal::Journal;
-use crate::protocol::prepare::{self, Prepare};
+use crate::protocol::prepare::{self, Prepare, Put};
 use crate::protocol::txn::Decisions;
 use crate::store::StoreError;
 use crate::value::Value;
@@ -51,6 +52,7 @@ impl Service {
             .map_err(|error| Declined::Failed(Reason::new("unknown_ssf", error.to_string())))?;
         let key = errand.key(&txn.service);
         let intent = self.new_intent(key, handler, errand.input.clone());
+        let intent = intent.map_err(Declined::Refused)?;
         let epoch = txn.id.epoch();
         let intent = Intent { epoch, ..intent };
         let id = intent.instance(&self.name);
@@ -79,7 +81,7 @@ impl Service {
                     instance: errand.callee,
                     by: attempt.by.clone(),
                     at: self.outside.now(),
-                    service: txn.service.clone(),
+                    before: before.to_vec(),
                     reads: touched
                         .into_iter()
                         .filter(|item| !staged.writes.contains_key(item))
@@ -88,8 +90,15 @@ impl Service {
                     sends: staged.sends,
                     result,
                 };
-                let standing = prepare::put(&self.store, txn, &prepare).await;
-                standing.map_err(unavailable)?.ok_or(Declined::Decided)
+                match prepare::put(&self.store, txn, &prepare).await.map_err(unavailable)? {
+                    Put::Mine => Ok(prepare.result),
+                    Put::Theirs(result) => Ok(result),
+                    Put::InAnotherOrder => {
+                        let why = "an earlier attempt has called this service in another order";
+                        Err(Declined::GaveWay(Reason::new("txn_order", why.to_owned())))
+                    }
+                    Put::Collected => Err(Declined::Decided),
+                }
             }
             Err(stop) => Err(self.declined(transaction, stop).await),
         }

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use super::letter::{SharedKey, open, open_answer};
 use super::message::{Answer, Question};
 use super::receive;
-use crate::engine::{Errand, Handler, Parts, Service, TxnEnded};
+use crate::engine::{Declined, Errand, Handler, Part, Parts, Service, TxnEnded};
 use crate::error::LetterError;
 use crate::id::Id;
 use crate::limits::{Limits, MAX_LETTER};
@@ -14,6 +14,7 @@ use crate::outside::{Outside as _, RealOutside};
 use crate::path::Path;
 use crate::protocol::callback::Callback;
 use crate::protocol::txn::Txn;
+use crate::protocol::{journal, prepare};
 use crate::store::MemoryStore;
 use crate::value::Value;
 
@@ -182,12 +183,7 @@ async fn id_theft() {
 #[tokio::test]
 async fn transactions_are_their_coordinators_business() {
     let (payments, store) = payments();
-    let txn = |service: &str| Txn {
-        id: callee().txn(&Path::default()),
-        retry: 0,
-        root: "order-17".into(),
-        service: service.into(),
-    };
+    let txn = |service: &str| txn_of(service, 0);
     let ended =
         TxnEnded { txn: callee(), counting: Some(vec![]), for_good: true, is_collected: false };
     let settle = Question::Settle { txn: txn("shop"), ended };
@@ -224,4 +220,76 @@ async fn an_id_of_the_future_is_refused() {
     let refused = ask(&payments, "shop", &Question::Call { errand, callback, patience }).await;
     assert!(matches!(refused, Err(LetterError::NotAllowed { .. })), "{refused:?}");
     assert_eq!(store.rows(), []);
+}
+
+fn txn_of(service: &str, retry: u32) -> Txn {
+    let root = "order-17".into();
+    Txn { id: callee().txn(&Path::default()), retry, root, service: service.into() }
+}
+
+/// A vote on `txn` for the callee whose id everybody knows.
+async fn vote(
+    payments: &Arc<Service>,
+    txn: Txn,
+    before: Vec<Id>,
+    input: &str,
+) -> Result<Value, Declined> {
+    let from = txn.service.clone();
+    let Question::Call { errand, .. } = call(input) else { unreachable!() };
+    let (since, limit) = (RealOutside.now(), serde_json::json!({ "secs": 10, "nanos": 0 }));
+    let tenure =
+        serde_json::json!({ "since": since, "limit": limit, "by": "None", "resumed": false });
+    let tenure = serde_json::from_value(tenure).unwrap();
+    let question = Question::Prepare { errand, part: Part { txn, tenure, before } };
+    match ask(payments, &from, &question).await {
+        Ok(Answer::Voted(vote)) => vote.result,
+        other => panic!("{other:?}"),
+    }
+}
+
+/// A transaction is known by its id to who coordinates it; another service may use the same one.
+#[tokio::test]
+async fn a_partner_votes_and_settles_under_its_own_name_only() {
+    let (payments, store) = payments();
+    let (shop, mallory) = (txn_of("shop", 0), txn_of("mallory", 0));
+    let forged = vote(&payments, mallory.clone(), vec![], "nothing").await;
+    assert_eq!(forged.unwrap(), Value::from("nothing"));
+    let own = vote(&payments, shop.clone(), vec![], "30 of ann").await;
+    assert_eq!(own.unwrap(), Value::from("30 of ann"));
+    let rows = store.rows();
+    let records = prepare::all(&*store, &mallory).await.unwrap();
+    assert_eq!(records.len(), 1);
+    assert_eq!(records[0].result, Value::from("nothing"));
+    let counting = Some(vec![callee()]);
+    let ended = TxnEnded { txn: mallory.id, counting, for_good: true, is_collected: false };
+    ask(&payments, "mallory", &Question::Settle { txn: mallory, ended }).await.unwrap();
+    assert_eq!(store.rows(), rows);
+    let again = vote(&payments, shop, vec![], "30 of ann").await;
+    assert_eq!(again.unwrap(), Value::from("30 of ann"));
+}
+
+/// What a callee saw of those before it is part of its vote.
+#[tokio::test]
+async fn a_vote_stands_for_those_before_it_only() {
+    let (payments, _) = payments();
+    let before = vec![callee().callee(&Path::default(), "payments/charge")];
+    vote(&payments, txn_of("shop", 0), before.clone(), "30 of ann").await.unwrap();
+    vote(&payments, txn_of("shop", 0), before, "30 of ann").await.unwrap();
+    let other = vote(&payments, txn_of("shop", 0), vec![], "30 of ann").await;
+    assert!(matches!(other, Err(Declined::GaveWay(_))), "{other:?}");
+}
+
+/// Otherwise a root would begin the try after it while an earlier attempt commits the one before: twice.
+#[tokio::test]
+async fn a_try_that_is_aborted_before_it_begins_is_not_skipped_to() {
+    let (payments, store) = payments();
+    let next = async || {
+        let loaded = journal::load(&*store, "order-17").await.unwrap();
+        loaded.journal.next_try(txn_of("payments", 0).id)
+    };
+    for (aborted, expected) in [(7, 0), (u32::MAX, 0), (0, 1), (1, 2)] {
+        let question = Question::Ended { txn: txn_of("payments", aborted), abort: true };
+        assert!(matches!(ask(&payments, "shop", &question).await, Ok(Answer::Ended(Ok(Some(_))))));
+        assert_eq!(next().await, expected, "after {aborted}");
+    }
 }

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use super::{DONE, Intent, Left, PARKED, RUNNING, State, code_text};
 use crate::error::Reason;
 use crate::id::Id;
+use crate::limits::MAX_REASON;
 use crate::protocol::callback::{self, Callback};
 use crate::protocol::journal;
 use crate::protocol::layout::{self, intent as attr};
@@ -154,10 +155,11 @@ fn called_back(row: &Row) -> BTreeMap<Id, Option<Value>> {
 }
 
 pub(super) fn reason_value(reason: &Reason) -> Value {
+    let message = &reason.message[..reason.message.floor_char_boundary(MAX_REASON)];
     let step = reason.step.as_deref().map_or(Value::Null, Value::from);
     Value::map([
         ("code", Value::from(&*reason.code)),
-        ("message", Value::from(&*reason.message)),
+        ("message", Value::from(message)),
         ("step", step),
     ])
 }

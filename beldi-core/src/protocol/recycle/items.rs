@@ -21,7 +21,7 @@ use crate::weakness::{self, Weakness};
 /// Removes an older row that is behind the horizon, unless it holds a tombstone that is needed; tells
 /// whether it is gone.
 pub(crate) async fn remove_older(item: &Item<'_>, key: &Key, row: &Row) -> Result<bool> {
-    let marks = || row.0.iter().filter_map(|(name, value)| Mark::of(name, value));
+    let marks = || row.0.keys().filter_map(|name| Mark::of(name));
     if !marks().all(|mark| item.has_expired(&mark)) {
         return Ok(false);
     }
@@ -61,7 +61,7 @@ pub(crate) async fn list_bare(item: &Item<'_>, row: &Row) -> Result<()> {
     if row.get(attr::VALUE).is_some() || row.due().is_some() {
         return Ok(());
     }
-    let epochs = row.0.iter().filter_map(|(name, value)| Some(Mark::of(name, value)?.epoch()));
+    let epochs = row.0.keys().filter_map(|name| Some(Mark::of(name)?.epoch()));
     let Some(newest) = epochs.max() else { return Ok(()) };
     let when = [attr::VALUE, attr::LOCK, DUE_SHARD].map(Condition::absent);
     let left = Tombstone { until: newest, by_store: false };
