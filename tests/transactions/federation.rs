@@ -107,44 +107,48 @@ async fn order_side_by_side(account: String) -> Result<(), NoFunds> {
     one.and(other).map(drop)
 }
 
-/// Whether an attempt that calls in another order than the one before it mixes the two.
+/// The attempt before has asked both, and halts where it would decide. Their records are of one try.
 #[test]
 fn branches_that_call_in_another_order_begin_again() {
     in_virtual_time(async {
         let payments = World::new(payments::app()).row(BALANCES, "ann", &50);
-        let world = World::new(App::new("shop").ssf(order_side_by_side)).with(payments);
-        let late = |host: &World, item: &'static str, ends: Fault| {
-            let gate = Gate::default();
-            let wait = Fault::WaitBefore(gate.clone());
-            disturb(
-                host.store(),
-                [(RequestKind::Update, item, wait), (RequestKind::Update, "root/k/txn/*", ends)],
-            );
-            async move {
+        let limits = Limits { request_tries: 1, ..Limits::default() };
+        let shop = App::new("shop").ssf(order_side_by_side).limits(limits);
+        let world = World::new(shop).with(payments);
+        let gates: [Gate; 4] = Default::default();
+        let (mut waits, mut has_halted) = (gates.clone().into_iter(), false);
+        world.store().script(move |request| {
+            let slow = if has_halted { "table/orders/a" } else { "table/orders/b" };
+            let decides = request.target.starts_with("root/k/txn/") && !has_halted;
+            match request.kind {
+                RequestKind::Update if decides => {
+                    has_halted = true;
+                    Fault::Fail
+                }
+                RequestKind::Update if request.target == slow => {
+                    waits.next().map_or(Fault::None, Fault::WaitBefore)
+                }
+                _ => Fault::None,
+            }
+        });
+        let slowly = async {
+            for gate in gates {
                 gate.reached().await;
                 tokio::time::sleep(Duration::from_millis(10)).await;
                 gate.open();
-                std::future::pending::<()>().await
             }
+            std::future::pending::<()>().await
         };
-        let order = || order_side_by_side("ann".into());
+        let ordered = world.call(order_side_by_side("ann".into())).key("k").into_future();
         tokio::select! {
-            _ = world.call(order()).key("k").into_future() => panic!("the host dies"),
-            () = late(&world, "table/orders/b", Fault::CrashBefore) => {}
-            () = world.store().died() => {}
+            ordered = ordered => assert_eq!(ordered.unwrap(), Ok(())),
+            () = slowly => {}
         }
-        let host = world.new_host();
-        tokio::select! {
-            ordered = host.call(order()).key("k").into_future() => assert_eq!(ordered.unwrap(), Ok(())),
-            () = late(&host, "table/orders/a", Fault::None) => {}
-        }
-        host.settle().await.unwrap();
-        let payments = host.service("payments");
-        assert_eq!(
-            (payments.peek(BALANCES, "ann"), payments.peek(RECEIPTS, "ann")),
-            (Some(20), Some(2))
-        );
-        assert_unlocked(&host);
+        world.settle().await.unwrap();
+        let payments = world.service("payments");
+        let (left, receipts) = (payments.peek(BALANCES, "ann"), payments.peek(RECEIPTS, "ann"));
+        assert_eq!((left, receipts), (Some(20), Some(2)));
+        assert_unlocked(&world);
     });
 }
 
@@ -197,7 +201,7 @@ fn locks_of_a_service_that_is_away_cost_one_question() {
             if to == "shop" { PostFault::Lose } else { PostFault::None }
         });
         tokio::time::sleep(Duration::from_secs(60)).await;
-        let _ = tokio::time::timeout(Duration::from_millis(1), payments.settle()).await;
+        payments.settle().await.unwrap();
         assert_eq!(asked.load(Ordering::Relaxed), 1);
     });
 }
