@@ -137,7 +137,7 @@ fn branches_that_call_in_another_order_begin_again() {
                 tokio::time::sleep(Duration::from_millis(10)).await;
                 gate.open();
             }
-            std::future::pending::<()>().await
+            std::future::pending::<()>().await;
         };
         let ordered = world.call(order_side_by_side("ann".into())).key("k").into_future();
         tokio::select! {

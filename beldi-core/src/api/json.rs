@@ -35,3 +35,21 @@ pub(super) fn output<S: Ssf>(output: Value) -> Result<serde_json::Value, Reason>
         Reason::new("unencodable_value", text)
     })
 }
+
+#[cfg(test)]
+mod tests {
+    /// An input is compared with the one its key came with before: it must not depend on who reads it.
+    #[test]
+    fn a_float_is_read_as_the_one_that_was_written() {
+        let mut random = 1_u64;
+        for _ in 0..20_000 {
+            random = random.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
+            let float = f64::from_bits(random);
+            if float.is_finite() {
+                let json = format!("{float:e}");
+                let read: f64 = serde_json::from_str(&json).unwrap();
+                assert_eq!(read.to_bits(), float.to_bits(), "{json}");
+            }
+        }
+    }
+}
