@@ -111,6 +111,7 @@ fn a_reader_that_sleeps_before_it_asks_for_the_decision_sees_what_was_committed(
         });
         let (reader, host) = (world.new_host(), world.new_host());
         assert_eq!(world.call(add_in_txn(("x".into(), 1))).key("k").await.unwrap(), Ok(11));
+        settles.reached().await;
         disturb(reader.store(), [(Get, "root/k/txn/*", Fault::WaitBefore(asks.clone()))]);
         let seen = held(reader.call(look("x".into())), asks, async {
             settles.open();
@@ -144,6 +145,7 @@ fn a_reader_elsewhere_that_sleeps_sees_what_was_committed() {
             );
             let (reader, host) = (world.new_host(), world.new_host());
             world.call(buy(("a".into(), 1))).key("k").await.unwrap().unwrap();
+            settles.reached().await;
             let rules = [(Get, "root/k/txn/*", Fault::WaitBefore(asks.clone()))];
             match held_at {
                 "root" => disturb(reader.store(), rules),
