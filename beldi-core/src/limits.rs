@@ -162,7 +162,7 @@ impl Limits {
 
     /// How long a begun attempt counts as alive: its time, and room for its last request.
     pub(crate) fn lease(&self) -> Duration {
-        self.attempt_time + self.request_time * 2
+        self.attempt_time.saturating_add(self.request_time.saturating_mul(2))
     }
 
     /// The wait after the given number of attempts, with `chance` (any random number) as jitter.

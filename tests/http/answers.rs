@@ -97,6 +97,21 @@ async fn a_quoted_key_is_the_key() {
     assert_eq!(answer(request).await.header("beldi-instance"), Some("k"));
 }
 
+/// Also where a client trims it, or would take its quotes for those around it.
+#[tokio::test]
+async fn the_key_of_a_reply_asks_for_the_same_again() {
+    let served = serve().await;
+    for (n, key) in ["\" k \"", "\"\"k\"\"", "\"", "k\""].into_iter().enumerate() {
+        let ask = async |key: &str| {
+            answer(served.post("/count", &json!("home")).header("Idempotency-Key", key)).await
+        };
+        let first = ask(key).await;
+        assert_eq!(first.body, json!(n + 1), "{key}");
+        let again = first.header("beldi-instance").unwrap();
+        assert_eq!(ask(again).await.body, first.body, "{key}, then {again}");
+    }
+}
+
 #[tokio::test]
 async fn respond_async_is_accepted_and_finished() {
     let served = serve().await;
@@ -124,7 +139,7 @@ async fn respond_async_starts_once_under_one_key() {
 #[tokio::test]
 async fn the_service_lists_its_ssfs() {
     let served = serve().await;
-    let ssfs = ["book", "count", "echo", "needs_room", "open_hotel", "panics", "reserve", "reset"];
+    let ssfs = ["book", "count", "count_twice", "echo", "needs_room", "open_hotel", "panics", "reserve", "reset"];
     let listed = json!({ "service": "travel", "version": "7", "ssfs": ssfs });
     assert_eq!(served.get("/").await.body, listed);
 }

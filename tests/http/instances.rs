@@ -85,3 +85,12 @@ async fn a_key_may_have_any_characters() {
     assert_eq!(location, "/instances/a%2Fb%20c%25%3F");
     assert_eq!(served.get(location).await.body["key"], json!("a/b c%?"));
 }
+
+#[tokio::test]
+async fn a_key_that_no_request_can_have_is_unknown() {
+    let served = serve().await;
+    let path = format!("/instances/{}", "k".repeat(3000));
+    assert_eq!(served.get(&path).await.code(), (404, "unknown_instance"));
+    let resumed = served.request(Method::POST, &format!("{path}/resume"));
+    assert_eq!(answer(resumed).await.code(), (404, "unknown_instance"));
+}

@@ -1,5 +1,7 @@
 //! Hosts that stop and crash, clients that go away.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use beldi::Limits;
@@ -100,6 +102,33 @@ async fn who_waits_for_a_next_attempt_keeps_nobody_from_running() {
     served.instance_when("k", "running").await;
     assert_eq!(served.call("/count", json!("home")).await.body, json!(1));
     assert!(!waiting.is_finished());
+}
+
+/// What was accepted and what was sent is begun in its turn, however many requests keep coming.
+#[tokio::test]
+async fn requests_do_not_keep_what_was_sent_from_running() {
+    let served = with_limits(Limits { concurrency: 1, ..quick() }).await;
+    let has_run = Arc::new(AtomicBool::new(false));
+    let runs = Arc::clone(&has_run);
+    served.store.script(move |request| {
+        runs.fetch_or(request.target == "table/counts/sent", Ordering::Relaxed);
+        Fault::None
+    });
+    let requests = async |name: &str| {
+        while !has_run.load(Ordering::Relaxed) {
+            assert_eq!(served.call("/count_twice", json!(name)).await.status, 200);
+        }
+    };
+    let all = async { tokio::join!(requests("ann"), requests("bob"), requests("cid")) };
+    tokio::time::timeout(Duration::from_secs(10), all).await.expect("its turn comes");
+}
+
+#[tokio::test]
+async fn limits_without_an_end_are_no_overflow() {
+    let (attempt_time, request_time) = (Duration::MAX, Duration::MAX);
+    let limits = Limits { attempt_time, request_time, concurrency: 0, ..Limits::default() };
+    let served = with_limits(limits).await;
+    assert_eq!(served.call("/count", json!("home")).await.body, json!(1));
 }
 
 #[tokio::test]

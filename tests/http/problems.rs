@@ -31,7 +31,24 @@ async fn raw(served: &Served, path: &str, body: impl Into<reqwest::Body>) -> Ans
 async fn unknown_ssf() {
     let problem = serve().await.call("/cuont", json!("home")).await;
     assert_eq!(problem.code(), (404, "unknown_ssf"));
-    assert!(problem.body["error"]["message"].as_str().unwrap().contains("count, echo"));
+    assert!(problem.body["error"]["message"].as_str().unwrap().contains("count, count_twice, echo"));
+}
+
+#[tokio::test]
+async fn slow_body() {
+    let call_time = Duration::from_millis(50);
+    let limits = Limits { call_time, concurrency: 1, waiting: 0, ..Limits::default() };
+    let served = serve_with(limits, FaultyStore::new(MemoryStore::new())).await;
+    let address = served.url.trim_start_matches("http://");
+    let mut slow = TcpStream::connect(address).await.unwrap();
+    let head = format!("POST /count HTTP/1.1\r\nhost: {address}\r\ncontent-length: 9\r\n\r\n\"ho");
+    slow.write_all(head.as_bytes()).await.unwrap();
+    tokio::time::sleep(call_time / 5).await;
+    assert_eq!(served.call("/count", json!("home")).await.code(), (503, "overloaded"));
+    let mut answered = vec![0; 12];
+    slow.read_exact(&mut answered).await.unwrap();
+    assert_eq!(answered, b"HTTP/1.1 408");
+    assert_eq!(served.call("/count", json!("home")).await.status, 200);
 }
 
 #[tokio::test]

@@ -69,6 +69,13 @@ pub(crate) async fn panics() {
     panic!("the printer is on fire")
 }
 
+/// Counts, and has it counted.
+#[beldi::ssf]
+pub(crate) async fn count_twice(name: String) {
+    COUNTS.update(&name, |count| *count = Some(count.unwrap_or(0) + 1)).await;
+    count("sent".to_owned()).send().await;
+}
+
 /// Counts, then cannot go on as long as there is no room.
 #[beldi::ssf]
 pub(crate) async fn needs_room(hotel: String) -> u32 {
@@ -81,6 +88,7 @@ pub(crate) fn app() -> App {
         .version("7")
         .ssf(book)
         .ssf(count)
+        .ssf(count_twice)
         .ssf(echo)
         .ssf(needs_room)
         .ssf(open_hotel)

@@ -198,7 +198,7 @@ fn locks_of_a_service_that_is_away_cost_one_question() {
         let count = Arc::clone(&asked);
         world.post().script(move |_, to| {
             count.fetch_add(u32::from(to == "shop"), Ordering::Relaxed);
-            if to == "shop" { PostFault::Lose } else { PostFault::None }
+            if to == "shop" { PostFault::Hang } else { PostFault::None }
         });
         tokio::time::sleep(Duration::from_secs(60)).await;
         payments.settle().await.unwrap();

@@ -87,12 +87,13 @@ impl Service {
     ) -> (Arc<Self>, mpsc::UnboundedReceiver<String>) {
         let (registered, to_begin) = mpsc::unbounded_channel();
         let permits = parts.limits.concurrency.max(1);
+        let limits = Limits { concurrency: permits, ..parts.limits };
         let service = Self {
             name: parts.name,
             version: parts.version,
-            store: Patient::new(store, Arc::clone(&outside), &parts.limits),
+            store: Patient::new(store, Arc::clone(&outside), &limits),
             outside,
-            limits: parts.limits,
+            limits,
             permits: Arc::new(Semaphore::new(permits.min(Semaphore::MAX_PERMITS))),
             tasks: Tasks::default(),
             peers: Arc::default(),

@@ -2,8 +2,10 @@
 //! there is a permit for one attempt more.
 
 use std::collections::{HashSet, VecDeque};
+use std::future::pending;
 use std::sync::{Arc, Mutex, PoisonError};
 
+use futures_util::future::BoxFuture;
 use tokio::sync::{OwnedSemaphorePermit, mpsc};
 use tracing::{debug, error, warn};
 
@@ -27,7 +29,7 @@ pub(super) async fn run(service: Arc<Service>, mut registered: mpsc::UnboundedRe
             tokio::select! {
                 biased;
                 () = &mut pause => break,
-                Some(permit) = runner.permit(), if !runner.waiting.is_empty() => runner.begin(permit),
+                permit = runner.permit(), if !runner.waiting.is_empty() => runner.begin(permit),
                 Some(key) = registered.recv() => runner.enqueue(key, Leases::Hold),
             }
         }
@@ -42,6 +44,9 @@ struct Runner {
     in_hand: Arc<InHand>,
     /// Held by a look of the lock collector.
     settling: Arc<tokio::sync::Mutex<()>>,
+    /// The next permit, if it was asked for. It is kept while other things happen, or it would lose its turn
+    /// to every request that came since.
+    next_permit: Option<BoxFuture<'static, OwnedSemaphorePermit>>,
 }
 
 /// Request keys of roots the runner need not take up again.
@@ -58,6 +63,18 @@ impl InHand {
     }
 }
 
+/// A root in hand, until this is dropped: its task may be cut, or panic.
+struct Held {
+    in_hand: Arc<InHand>,
+    key: String,
+}
+
+impl Drop for Held {
+    fn drop(&mut self) {
+        self.in_hand.leave(&self.key);
+    }
+}
+
 impl Runner {
     fn new(service: Arc<Service>) -> Self {
         Self {
@@ -65,6 +82,7 @@ impl Runner {
             waiting: VecDeque::new(),
             in_hand: Arc::default(),
             settling: Arc::default(),
+            next_permit: None,
         }
     }
 
@@ -119,24 +137,35 @@ impl Runner {
         Ok(())
     }
 
-    fn permit(&self) -> impl Future<Output = Option<OwnedSemaphorePermit>> + use<> {
-        let permits = Arc::clone(&self.service.permits);
-        async { permits.acquire_owned().await.ok() }
+    fn permit(&mut self) -> &mut BoxFuture<'static, OwnedSemaphorePermit> {
+        let permits = &self.service.permits;
+        self.next_permit.get_or_insert_with(|| {
+            let permits = Arc::clone(permits);
+            Box::pin(async move {
+                match permits.acquire_owned().await {
+                    Ok(permit) => permit,
+                    // Nobody closes it.
+                    Err(_) => pending().await,
+                }
+            })
+        })
     }
 
     fn begin(&mut self, permit: OwnedSemaphorePermit) {
+        self.next_permit = None;
         let Some((key, leases)) = self.waiting.pop_front() else { return };
-        let (service, in_hand) = (Arc::clone(&self.service), Arc::clone(&self.in_hand));
+        let service = Arc::clone(&self.service);
+        let held = Held { in_hand: Arc::clone(&self.in_hand), key };
         self.service.tasks.spawn(async move {
             let _permit = permit;
-            match intent::read(&service.store, &key).await {
+            let key = &held.key;
+            match intent::read(&service.store, key).await {
                 Ok(Some(intent)) if is_due(&service, &intent, leases) => {
                     begin(&service, &intent).await;
                 }
                 Ok(_) => {}
                 Err(error) => debug!(instance = %key, %error, "cannot read an intent"),
             }
-            in_hand.leave(&key);
         });
     }
 }

@@ -7,6 +7,7 @@ use crate::error::{Error, Reason, Result};
 use crate::protocol::intent::{self, State};
 use crate::protocol::journal::{self, Loaded};
 use crate::protocol::lock::{self, Holder, Standing};
+use crate::store::StoreError;
 use crate::value::Value;
 
 /// How far an instance is. See [`Host::instance`](crate::Host::instance).
@@ -101,7 +102,11 @@ pub(crate) async fn read(service: &Service, key: &str) -> Result<InstanceStatus>
 }
 
 pub(crate) async fn resume(service: &Service, key: &str) -> Result<()> {
-    let intent = intent::read(&service.store, key).await?;
+    let intent = match intent::read(&service.store, key).await {
+        // No request has such a key.
+        Err(StoreError::InvalidKey { .. }) => None,
+        intent => intent?,
+    };
     let intent = intent.ok_or_else(|| Error::UnknownInstance { key: key.to_owned() })?;
     if !intent::resume(&service.store, &intent, service.outside.now()).await? {
         return Err(Error::NotParked { key: key.to_owned() });

@@ -30,6 +30,8 @@ struct Look {
     slots: BTreeSet<(String, Id, u32)>,
     /// Decisions that are whole, by root, with the epoch of the transaction.
     decisions: BTreeMap<(String, String), Epoch>,
+    /// Prepare records that are whole, with the service that coordinates and the epoch of the transaction.
+    prepared: BTreeMap<Key, (String, Epoch)>,
 }
 
 impl Audit {
@@ -55,6 +57,11 @@ impl Audit {
         for (item, (service, epoch)) in &last.foreign {
             if !now.foreign.contains_key(item) && *epoch >= swept(service) {
                 return Err(format!("the tombstone {item:?} went before `{service}` was swept"));
+            }
+        }
+        for (key, (service, epoch)) in &last.prepared {
+            if !now.prepared.contains_key(key) && *epoch >= swept(service) {
+                return Err(format!("the prepare record {key} went before `{service}` was swept"));
             }
         }
         last.slots.iter().try_for_each(|slot| now.may_miss(slot))?;
@@ -95,6 +102,10 @@ impl Look {
             self.add_marks(item, row);
         } else if let Some(root) = layout::parse_root(key) {
             self.add_root_row(root, key, row);
+        } else if let Some((txn, service)) = layout::parse_prepare(key)
+            && row.get(layout::prepare::WRITES).is_some()
+        {
+            self.prepared.insert(key.clone(), (service.to_owned(), txn.epoch()));
         }
         Ok(())
     }

@@ -2,7 +2,9 @@
 //!
 //! Everything that can be refused is refused here, before anything is written.
 
+use std::borrow::Cow;
 use std::net::IpAddr;
+use std::pin::pin;
 
 use axum::body::Bytes;
 use axum::extract::rejection::{BytesRejection, FailedToBufferBody};
@@ -11,7 +13,10 @@ use axum::http::header::{CONTENT_LENGTH, CONTENT_TYPE, HOST, ORIGIN};
 use axum::http::uri::Authority;
 use axum::http::{HeaderMap, HeaderValue};
 
+use futures_util::future::{Either, select};
+
 use super::problem::Problem;
+use crate::engine::Service;
 use crate::error::Error;
 
 /// The key of the request, if it names one: bare, or as the quoted string of the HTTP draft.
@@ -25,6 +30,15 @@ pub(super) fn key(headers: &HeaderMap) -> Result<Option<String>, Problem> {
     Ok(Some(quoted.unwrap_or(key).to_owned()))
 }
 
+/// A key as [`key`] reads it again, also after clients have trimmed it.
+pub(super) fn written(key: &str) -> Cow<'_, str> {
+    let is_quoted = key.len() > 1 && key.starts_with('"') && key.ends_with('"');
+    match is_quoted || key.trim() != key {
+        true => Cow::Owned(format!("\"{key}\"")),
+        false => Cow::Borrowed(key),
+    }
+}
+
 /// Whether the asker wants a reply before there is a result.
 pub(super) fn prefers_async(headers: &HeaderMap) -> bool {
     let preferences = headers.get_all("prefer").iter().filter_map(|header| header.to_str().ok());
@@ -33,8 +47,10 @@ pub(super) fn prefers_async(headers: &HeaderMap) -> bool {
         .any(|preference| preference.trim().eq_ignore_ascii_case("respond-async"))
 }
 
-/// The body, or `null` if there is none. Not read if it says that it is no JSON, or too large.
-pub(super) async fn json(request: Request, limit: usize) -> Result<Bytes, Problem> {
+/// The body, or `null` if there is none. Not read if it says that it is no JSON, or too large, nor for longer
+/// than its asker would be kept waiting for a result.
+pub(super) async fn json(request: Request, service: &Service) -> Result<Bytes, Problem> {
+    let (limit, time) = (service.limits.body, service.limits.call_time);
     let headers = request.headers();
     if headers.get(CONTENT_TYPE).is_some_and(|kind| !is_json(kind)) {
         return Err(Problem::unsupported_media_type());
@@ -43,7 +59,11 @@ pub(super) async fn json(request: Request, limit: usize) -> Result<Bytes, Proble
     if length.is_some_and(|length: u64| length > limit as u64) {
         return Err(Problem::body_too_large(limit));
     }
-    match Bytes::from_request(request, &()).await {
+    let read = pin!(Bytes::from_request(request, &()));
+    let Either::Left((read, _)) = select(read, service.outside.sleep(time)).await else {
+        return Err(Problem::slow_body(time));
+    };
+    match read {
         Ok(body) if body.is_empty() => Ok(Bytes::from_static(b"null")),
         Ok(body) => Ok(body),
         Err(BytesRejection::FailedToBufferBody(FailedToBufferBody::LengthLimitError(_))) => {

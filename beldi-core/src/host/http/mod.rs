@@ -92,7 +92,7 @@ struct Front {
 impl Front {
     fn new(service: Arc<Service>) -> Self {
         let limits = &service.limits;
-        let places = limits.concurrency.max(1).saturating_add(limits.waiting);
+        let places = limits.concurrency.saturating_add(limits.waiting);
         let places = Arc::new(Semaphore::new(places.min(Semaphore::MAX_PERMITS)));
         Self { service, places, prefix: "", is_local: false }
     }

@@ -10,6 +10,7 @@
 //! | 403 | `foreign_host` | name the machine `localhost`, or by its address |
 //! | 404 | `not_found`, `unknown_ssf`, `unknown_instance` | correct the path |
 //! | 405, 413, 415 | `method_not_allowed`, `body_too_large`, `unsupported_media_type` | correct the request |
+//! | 408 | `slow_body` | send it faster |
 //! | 409 | `not_parked` | nothing: there is nothing to resume |
 //! | 422 | `rejected` | read `detail`: it is what the SSF returned as `Err` |
 //! | 422 | `key_reused` | choose another key: this one names another request |
@@ -18,6 +19,8 @@
 //! | 500 | `unreadable_output`, `store_failed` | see the message |
 //! | 503 | `overloaded` | ask again: nothing has happened |
 //! | 503 | `unfinished`, `store_unavailable`, `stopping` | ask again |
+
+use std::time::Duration;
 
 use axum::Json;
 use axum::extract::rejection::PathRejection;
@@ -109,6 +112,11 @@ impl Problem {
 
     pub(super) fn unreadable_body(text: String) -> Self {
         Self::new(StatusCode::BAD_REQUEST, "unreadable_body", text)
+    }
+
+    pub(super) fn slow_body(time: Duration) -> Self {
+        let text = format!("the body did not arrive within {time:?}");
+        Self::new(StatusCode::REQUEST_TIMEOUT, "slow_body", text)
     }
 
     pub(super) fn cross_site() -> Self {

@@ -6,6 +6,7 @@ use axum::extract::{Path, Request, State};
 use axum::http::{HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
 use serde_json::{Value, json};
+use tokio::sync::OwnedSemaphorePermit;
 
 use super::problem::Problem;
 use super::{Front, INSTANCE, asked};
@@ -29,19 +30,23 @@ pub(super) async fn call(State(front): State<Front>, ssf: InPath, request: Reque
     let handler = service.handler(&ssf)?;
     let key = asked::key(request.headers())?;
     let prefers_async = asked::prefers_async(request.headers());
-    let body = asked::json(request, service.limits.body).await?;
+    // Before the body is read: who sends it slowly is one of those that wait.
+    let place = front.place()?;
+    let body = asked::json(request, service).await?;
     let input = (handler.input_from_json)(&body)?;
     let request = call::request_among(service, front.prefix, handler.name, key, input)?;
     let key = front.shown(&request.key).to_owned();
-    let reply =
-        if prefers_async { begin(&front, request).await } else { run(&front, request).await };
+    let reply = if prefers_async {
+        begin(&front, request).await
+    } else {
+        run(&front, request, place).await
+    };
     Ok(about(&key, reply))
 }
 
 /// Runs the request and waits for its output.
-async fn run(front: &Front, request: engine::Request) -> Reply {
+async fn run(front: &Front, request: engine::Request, place: OwnedSemaphorePermit) -> Reply {
     let handler = *front.service.handler(&request.ssf)?;
-    let place = front.place()?;
     let output = call::answer_apart(&front.service, request, place).await;
     let output = output.map_err(|error| front.told(error))?;
     output_of(&handler, output).map(|output| Json(output).into_response())
@@ -49,7 +54,6 @@ async fn run(front: &Front, request: engine::Request) -> Reply {
 
 /// Makes the request durable; the host's runner begins it.
 async fn begin(front: &Front, request: engine::Request) -> Reply {
-    let _place = front.place()?;
     call::register(&front.service, &request).await.map_err(|error| front.told(error))?;
     let applied = [("preference-applied", "respond-async")];
     let accepted = (StatusCode::ACCEPTED, Json(json!({ "key": front.shown(&request.key) })));
@@ -80,7 +84,7 @@ pub(super) fn output_of(handler: &Handler, output: crate::Value) -> Result<Value
 /// The reply, with the key of the instance it is about.
 pub(super) fn about(key: &str, reply: Reply) -> Response {
     let mut reply = reply.into_response();
-    if let Ok(key) = HeaderValue::from_str(key) {
+    if let Ok(key) = HeaderValue::from_str(&asked::written(key)) {
         reply.headers_mut().insert(INSTANCE, key);
     }
     reply

@@ -122,7 +122,7 @@ impl Remote {
         let unavailable = |why: String| StoreError::Unavailable(why);
         let own = self.own()?;
         // Nobody's code is run for it, so it takes as long as a few store requests.
-        let time = own.limits.request_time * own.limits.request_tries.max(1);
+        let time = own.limits.request_time.saturating_mul(own.limits.request_tries.max(1));
         let answered = pin!(self.ask(&question));
         let given = match select(answered, own.outside.sleep(time)).await {
             Either::Left((given, _)) => given.map_err(|no| unavailable(no.to_string()))?,
