@@ -48,6 +48,7 @@ fn more_marks_than_a_request_can_name_are_refused() {
     let app = |marks| App::new("test").limits(Limits { marks, ..Limits::default() });
     let open = |marks| app(marks).on_demand(beldi::store::MemoryStore::new());
     assert!(open(100).is_ok());
+    assert!(open(0).unwrap_err().to_string().contains("at least 1"));
     let error = open(101).unwrap_err().to_string();
     assert!(error.contains("`Limits::marks` is 101") && error.contains("100"), "{error}");
 }
@@ -208,6 +209,30 @@ fn a_journal_of_other_code_is_refused_until_declared_compatible() {
         declared.resume("k").await.unwrap();
         declared.settle().await.unwrap();
         assert_eq!(declared.instance("k").await.unwrap().result, Some(Value::Int(1)));
+    });
+}
+
+#[beldi::ssf(name = "add")]
+async fn add_today(by: u64) -> u64 {
+    COUNTS.update("sum", |sum| *sum.insert(sum.unwrap_or(0) + by)).await
+}
+
+#[beldi::txn(name = "add")]
+async fn add_tomorrow(by: u64) -> Result<u64, ()> {
+    Ok(COUNTS.update("sum", |sum| *sum.insert(sum.unwrap_or(0) + by)).await)
+}
+
+/// What it did as other code, a transaction at its first step would not meet.
+#[test]
+fn a_request_that_comes_again_after_a_deployment_adds_nothing() {
+    in_virtual_time(async {
+        let today = world(App::new("test").ssf(add_today));
+        assert_eq!(today.call(add_today(10)).key("k").await.unwrap(), 10);
+        today.settle().await.unwrap();
+        let tomorrow = today.deploy(App::new("test").ssf(add_tomorrow));
+        let _ = tomorrow.call(add_tomorrow(10)).key("k").await;
+        assert_eq!(tomorrow.peek(COUNTS, "sum"), Some(10));
+        assert_eq!(tomorrow.locks().await.unwrap(), []);
     });
 }
 

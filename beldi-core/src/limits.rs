@@ -154,10 +154,13 @@ impl Default for Limits {
 impl Limits {
     /// Why no service can run with these, if so.
     pub(crate) fn check(&self) -> Result<(), String> {
-        if self.marks <= MAX_MARKS {
+        if (1..=MAX_MARKS).contains(&self.marks) {
             return Ok(());
         }
-        Err(format!("`Limits::marks` is {}; at most {MAX_MARKS} fit into one request", self.marks))
+        let marks = self.marks;
+        Err(format!(
+            "`Limits::marks` is {marks}; it has to be at least 1, and at most {MAX_MARKS} fit into one request"
+        ))
     }
 
     /// How long a begun attempt counts as alive: its time, and room for its last request.

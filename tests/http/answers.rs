@@ -139,7 +139,17 @@ async fn respond_async_starts_once_under_one_key() {
 #[tokio::test]
 async fn the_service_lists_its_ssfs() {
     let served = serve().await;
-    let ssfs = ["book", "count", "count_twice", "echo", "needs_room", "open_hotel", "panics", "reserve", "reset"];
+    let ssfs = [
+        "book",
+        "count",
+        "count_twice",
+        "echo",
+        "needs_room",
+        "open_hotel",
+        "panics",
+        "reserve",
+        "reset",
+    ];
     let listed = json!({ "service": "travel", "version": "7", "ssfs": ssfs });
     assert_eq!(served.get("/").await.body, listed);
 }

@@ -31,7 +31,9 @@ async fn raw(served: &Served, path: &str, body: impl Into<reqwest::Body>) -> Ans
 async fn unknown_ssf() {
     let problem = serve().await.call("/cuont", json!("home")).await;
     assert_eq!(problem.code(), (404, "unknown_ssf"));
-    assert!(problem.body["error"]["message"].as_str().unwrap().contains("count, count_twice, echo"));
+    assert!(
+        problem.body["error"]["message"].as_str().unwrap().contains("count, count_twice, echo")
+    );
 }
 
 #[tokio::test]

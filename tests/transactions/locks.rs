@@ -107,6 +107,34 @@ fn a_lock_survives_its_owner_until_another_attempt_has_finished() {
     });
 }
 
+#[beldi::ssf]
+async fn give_back() {
+    VALUES.unlock("x").await;
+}
+
+/// A callee gives back what it holds; then it takes it again.
+#[beldi::ssf]
+async fn lock_again() {
+    let _ = VALUES.lock("x").await;
+    give_back().await;
+    let _ = VALUES.lock("x").await;
+    VALUES.put("x", &1).await;
+    VALUES.put("y", &1).await;
+}
+
+/// A replay does not run the callee, and has both locks to choose from.
+#[test]
+fn a_replay_knows_its_own_lock() {
+    World::crash_everywhere(
+        || World::new(App::new("locks").ssf(lock_again).ssf(give_back)),
+        async |world| world.call(lock_again()).key("k").await.unwrap(),
+        |world, ()| {
+            assert_eq!((world.peek(VALUES, "x"), world.peek(VALUES, "y")), (Some(1), Some(1)));
+            assert_unlocked(world);
+        },
+    );
+}
+
 /// The item is free when the second lock arrives, but not for a step that has its answer.
 #[test]
 fn a_second_lock_of_the_same_item_that_is_late_takes_nothing() {

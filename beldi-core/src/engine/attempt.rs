@@ -116,6 +116,8 @@ pub(crate) struct Attempt {
     /// Runs without any guarantee, for comparison.
     pub(super) raw: bool,
     takes_part: bool,
+    /// Whether it was looked for a root of the same key.
+    has_looked: AtomicBool,
     /// Whether an attempt before this one may have left locks.
     resumed: bool,
     pub(crate) holdings: Holdings,
@@ -151,6 +153,7 @@ impl Attempt {
             journal,
             raw: false,
             takes_part: false,
+            has_looked: AtomicBool::new(false),
             resumed,
             registered: AtomicBool::new(registered),
             asked,
@@ -278,6 +281,19 @@ impl Attempt {
     pub(crate) fn registration_to_carry(&self) -> Option<Intent> {
         let needed = !self.is_registered() && self.holdings.carrier().is_none();
         needed.then(|| Intent { next: self.service.lease(), ..self.intent.clone() })
+    }
+
+    /// Makes sure that no root stands under the key of a run which only a decision may register: its row is
+    /// named by the step, so what other code, or another request, did at another step does not meet it.
+    pub(crate) async fn meets_no_root(&self) -> Result<(), Stop> {
+        let must_look = !self.takes_part && self.registration_to_carry().is_some();
+        if !must_look || self.has_looked.swap(true, Ordering::AcqRel) {
+            return Ok(());
+        }
+        match intent::read(&self.service.store, &self.intent.request_key).await? {
+            None => Ok(()),
+            Some(_) => Err(Stop::Adopt),
+        }
     }
 
     /// Notes a decision of this run and puts it in place, beside what comes next.

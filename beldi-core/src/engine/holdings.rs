@@ -22,8 +22,9 @@ pub(crate) struct Holdings {
     turn: tokio::sync::Mutex<()>,
     /// The transaction begun and not decided.
     open: Mutex<Option<Arc<Transaction>>>,
-    /// The locks that instances hold outside of transactions.
-    held: Mutex<BTreeMap<ItemKey, Hold>>,
+    /// The locks that instances have taken outside of transactions. Of several on one item a replay does not
+    /// know which stands: what let the others go may lie in a callee that it does not run again.
+    held: Mutex<BTreeMap<ItemKey, Vec<Hold>>>,
     /// The decision that carries the registration of the root.
     carrier: Mutex<Option<(Id, u32)>>,
     applying: Mutex<Vec<Applying>>,
@@ -92,21 +93,21 @@ impl Holdings {
 
     /// Notes a lock that an instance has taken.
     pub(super) fn hold(&self, table: &str, key: &str, hold: Hold) {
-        lock(&self.held).entry((table.to_owned(), key.to_owned())).or_insert(hold);
+        lock(&self.held).entry((table.to_owned(), key.to_owned())).or_default().push(hold);
     }
 
-    /// Forgets a lock, which is to be released.
-    pub(super) fn let_go(&self, table: &str, key: &str) -> Option<Hold> {
-        lock(&self.held).remove(&(table.to_owned(), key.to_owned()))
+    /// Forgets the locks on an item, which are to be released.
+    pub(super) fn let_go(&self, table: &str, key: &str) -> Vec<Hold> {
+        lock(&self.held).remove(&(table.to_owned(), key.to_owned())).unwrap_or_default()
     }
 
-    /// The lock that this root holds on an item.
-    pub(super) fn held(&self, table: &str, key: &str) -> Option<Hold> {
+    /// The locks that this root has taken on an item.
+    pub(super) fn held(&self, table: &str, key: &str) -> Vec<Hold> {
         let held = lock(&self.held);
         if held.is_empty() {
-            return None;
+            return Vec::new();
         }
-        held.get(&(table.to_owned(), key.to_owned())).cloned()
+        held.get(&(table.to_owned(), key.to_owned())).cloned().unwrap_or_default()
     }
 
     /// Whether this root holds any lock.
@@ -116,12 +117,13 @@ impl Holdings {
 
     /// Forgets the locks of one instance, or of all, which are to be released.
     pub(super) fn take_holds(&self, of: Option<Id>) -> Vec<(ItemKey, Hold)> {
-        let mut held = lock(&self.held);
-        let is_taken = |hold: &Hold| of.is_none_or(|instance| hold.instance == instance);
-        let all = std::mem::take(&mut *held).into_iter();
-        let (taken, left): (BTreeMap<_, _>, _) = all.partition(|(_, hold)| is_taken(hold));
-        *held = left;
-        taken.into_iter().collect()
+        let mut taken = Vec::new();
+        lock(&self.held).retain(|item, holds| {
+            let is_taken = |hold: &mut Hold| of.is_none_or(|instance| hold.instance == instance);
+            taken.extend(holds.extract_if(.., is_taken).map(|hold| (item.clone(), hold)));
+            !holds.is_empty()
+        });
+        taken
     }
 }
 

@@ -15,6 +15,8 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use futures_util::future::try_join_all;
+
 use super::ops::{bug, list};
 use super::txn::{Retry, Transaction, refuse};
 use super::what::What;
@@ -77,7 +79,7 @@ impl Service {
             table,
             key,
             capacity: self.limits.marks,
-            own_lock: None,
+            own_locks: Vec::new(),
         }
     }
 }
@@ -366,14 +368,13 @@ impl Step {
     pub(crate) async fn unlock(&self, table: &str, key: &str) {
         let what = What::new(Kind::Unlock, &[table, key]);
         let attempt = &self.instance.attempt;
-        let hold = attempt.holdings.let_go(table, key);
+        let holds = attempt.holdings.let_go(table, key);
         let release = async {
             if !matches!(self.context, Context::Plain) {
                 return Err(refuse("`unlock`", "its locks go when it is decided"));
             }
-            if let Some(hold) = hold {
-                lock::release(&self.service().item(table, key), &hold).await?;
-            }
+            let item = self.service().item(table, key);
+            try_join_all(holds.iter().map(|hold| lock::release(&item, hold))).await?;
             Ok(Value::Null)
         };
         self.effect_on_row(&what, release).await;

@@ -460,8 +460,9 @@ impl Step {
 
     /// An item, as a writer of this root sees it.
     pub(super) fn item<'a>(&'a self, table: &'a str, key: &'a str) -> Item<'a> {
-        let own_lock = self.instance.attempt.holdings.held(table, key).map(Holder::Instance);
-        Item { own_lock, ..self.service().item(table, key) }
+        let holds = self.instance.attempt.holdings.held(table, key);
+        let own_locks = holds.into_iter().map(Holder::Instance).collect();
+        Item { own_locks, ..self.service().item(table, key) }
     }
 }
 

@@ -22,7 +22,7 @@ use crate::protocol::callback::Callback;
 use crate::protocol::intent::{self, Intent, Registered, State};
 use crate::protocol::journal::{self, Journal, Loaded};
 use crate::protocol::recycle;
-use crate::protocol::txn::{self, Outcome};
+use crate::protocol::txn::{self, Decisions as _, Outcome};
 use crate::store::StoreError;
 use crate::value::Value;
 
@@ -163,7 +163,18 @@ impl Run<'_> {
         let key = &attempt.intent.request_key;
         debug!(instance = %key, "another attempt was faster; going on from its log");
         let loaded = self.service.load_secured(key).await?;
+        let is_mine = |intent: &Intent| intent.epoch == attempt.intent.epoch;
+        if attempt.is_a_trial() && !loaded.intent.as_ref().is_some_and(is_mine) {
+            self.leave_try(attempt).await?;
+        }
         self.go_on(loaded).ok_or(Stop::Collected)
+    }
+
+    /// Releases the locks of a run that goes on in the epoch of another: nobody else would know them.
+    async fn leave_try(&self, attempt: &Attempt) -> Result<(), StoreError> {
+        let Some(open) = attempt.holdings.take_undecided() else { return Ok(()) };
+        let outcome = self.service.outcome(&open.txn, false).await?.unwrap_or_default();
+        self.service.settle_all(&open.txn, &outcome, open.touched()).await
     }
 
     /// Begins again what was refused as collected: a root that was overtaken by its own end, or that
@@ -269,7 +280,8 @@ impl Run<'_> {
     /// One run of the handler, and the record of its result where one is due before the reply.
     async fn once(&self, attempt: &Arc<Attempt>) -> Result<(Value, Option<Rest>), Stop> {
         let intent = &attempt.intent;
-        if !self.service.may_replay(self.handler, intent.code) {
+        // What nobody has begun is bound to no code: that of its logs is asked for beside.
+        if intent.attempts > 0 && !self.service.may_replay(self.handler, intent.code) {
             return Err(Stop::Park(other_code(self.handler, intent.code, attempt)));
         }
         let id = intent.instance(&self.service.name);
@@ -429,6 +441,8 @@ impl Rest {
             let done = Intent { state, left: left.clone(), ..intent.clone() };
             match intent::register(store, &done, None).await? {
                 Registered::Mine => result.clone(),
+                // Not one of another request, or of other code, which was registered at the same time.
+                Registered::Theirs(theirs) if !intent.is_the_same_as(&theirs) => result.clone(),
                 Registered::Theirs(_) => intent::finish(store, intent, result, &left).await?,
             }
         };

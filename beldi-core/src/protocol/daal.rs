@@ -49,8 +49,8 @@ pub(crate) struct Item<'a> {
     pub(crate) key: &'a str,
     /// Marks a head holds before it is spilled.
     pub(crate) capacity: u32,
-    /// The lock on it that the writer's own root holds, as far as the writer knows.
-    pub(crate) own_lock: Option<Holder>,
+    /// The locks on it that the writer's own root has taken, as far as the writer knows: one of them may stand.
+    pub(crate) own_locks: Vec<Holder>,
 }
 
 /// What a write does to the value.
@@ -215,10 +215,7 @@ pub(crate) async fn update(
             Cleared::Searched => continue,
             Cleared::Nothing | Cleared::Prunable => {}
         }
-        let unchanged = match row.get(item::VERSION) {
-            Some(version) => Condition::equals(item::VERSION, version.clone()),
-            None => Condition::absent(item::VERSION),
-        };
+        let unchanged = unchanged(&row);
         let (change, outcome) = change(row.0.get(item::VALUE).cloned()).map_err(Refusal::Value)?;
         let pruning = item.prunable_for(&row, mark);
         let update =
@@ -232,6 +229,19 @@ pub(crate) async fn update(
             item.step_aside(conflicts).await;
             row = item.read_head().await?;
         }
+    }
+}
+
+/// The value is the one that was read. A head without a value may be deleted, and versions begin anew in the
+/// next.
+fn unchanged(row: &Row) -> Condition {
+    let same = match row.get(item::VERSION) {
+        Some(version) => Condition::equals(item::VERSION, version.clone()),
+        None => Condition::absent(item::VERSION),
+    };
+    match row.get(item::VALUE) {
+        Some(_) => same,
+        None => Condition::All(vec![same, Condition::absent(item::VALUE)]),
     }
 }
 
@@ -296,10 +306,8 @@ impl Item<'_> {
 
     /// Nobody holds the item but, perhaps, the writer's own root.
     fn not_locked(&self) -> Condition {
-        match &self.own_lock {
-            Some(holder) => Condition::Any(vec![lock::free(), lock::held_by(holder)]),
-            None => lock::free(),
-        }
+        let own = self.own_locks.iter().map(lock::held_by);
+        Condition::Any(std::iter::once(lock::free()).chain(own).collect())
     }
 
     /// The conditions on which a head takes a mark, while it loses so many.
@@ -370,7 +378,7 @@ impl Item<'_> {
         if weakness::is(Weakness::PlainWriteIgnoresLock) {
             return Ok(None);
         }
-        Ok(Lock::of(row)?.filter(|lock| Some(&lock.holder) != self.own_lock.as_ref()))
+        Ok(Lock::of(row)?.filter(|lock| !self.own_locks.contains(&lock.holder)))
     }
 
     /// Whether a mark of this epoch is behind the fence, or would be if there were one.

@@ -378,6 +378,11 @@ impl Intent {
         self.ssf == ssf && same && self.caller.as_deref() == caller
     }
 
+    /// Whether two registrations are of one request, and bound to the same code.
+    pub(crate) fn is_the_same_as(&self, other: &Self) -> bool {
+        self.code == other.code && other.is_of(&self.ssf, &self.input, self.caller.as_deref())
+    }
+
     /// Whether it is a tombstone.
     pub(crate) fn is_collected(&self) -> bool {
         self.asked.is_some()

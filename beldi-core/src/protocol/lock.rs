@@ -334,7 +334,7 @@ async fn take_again(
     standing: Lock,
     value: Option<Value>,
 ) -> Result<Taken, Refusal> {
-    let item = Item { own_lock: Some(standing.holder), ..*item };
+    let item = Item { own_locks: vec![standing.holder], ..*item };
     match daal::write(&item, hold.step, Change::Keep, None).await {
         Ok(written) if written.outcome => Ok(Taken::Mine(value)),
         Ok(_) => Ok(Taken::Declined),
@@ -346,7 +346,7 @@ async fn take_again(
 /// Marks that the instance does not wait for this lock at this step: without the mark, a late
 /// delivery of [`take`] could still take it.
 pub(crate) async fn decline(item: Item<'_>, hold: &Hold, theirs: &Lock) -> Result<(), Refusal> {
-    let item = Item { own_lock: Some(theirs.holder.clone()), ..item };
+    let item = Item { own_locks: vec![theirs.holder.clone()], ..item };
     let never = Condition::Any(Vec::new());
     match daal::write(&item, hold.step, Change::Keep, Some(&never)).await {
         Ok(_) | Err(Refusal::Locked(_)) => Ok(()),

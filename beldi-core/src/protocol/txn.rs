@@ -19,6 +19,11 @@
 //!    can settle from the decision, and sends that the next attempt of the root repeats: a root is
 //!    finished only after that.
 //!
+//! The row of a decision is named by its step, and nothing else of a root that is not registered is
+//! written before. So its run looks, beside its first lock, whether a root stands under its key: what
+//! another request or other code did at another step would not meet the decision. Only what begins in
+//! that very moment is not seen.
+//!
 //! A root that is not registered may run under two epochs at once. Both runs decide in the same row,
 //! and the decision says which run's locks it means; a lock of the other run is simply released, by
 //! that run, or by others once it is overdue. So is a lock on an item that the decision does not

@@ -274,8 +274,8 @@ impl World {
         let (table, capacity) = (table.name(), u32::MAX);
         let (service, horizons) = (&*self.parts.name, &Horizons::default());
         let key = &*key;
-        let own_lock = None;
-        let item = Item { store, outside, service, horizons, table, key, capacity, own_lock };
+        let own_locks = Vec::new();
+        let item = Item { store, outside, service, horizons, table, key, capacity, own_locks };
         let mark = Id::root(0, "world", key);
         let written = daal::write(&item, mark, Change::Put(value), None);
         let is_new = matches!(self.shared.rows.at_once(written), Ok(Written { outcome: true, .. }));

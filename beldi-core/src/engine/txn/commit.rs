@@ -128,6 +128,7 @@ impl Step {
         if touched.is_empty() {
             // What led here was not logged by a lock; without, another attempt could take another way.
             self.instance.before_call(&self.path).await?;
+            attempt.meets_no_root().await?;
         }
         if attempt.is_stopped() {
             return pending().await;

@@ -90,8 +90,10 @@ async fn read(step: &Step, items: Vec<ItemKey>) -> Result<Seen, Stop> {
 
 /// An item that has another version now.
 fn changed<'a>(before: &'a Seen, now: &Seen) -> Option<(&'a str, &'a str)> {
-    let other = |(item, (_, version)): &(&ItemKey, &(Option<Value>, u64))| {
-        now.get(*item).is_none_or(|(_, current)| current != version)
+    // Without a value, versions may have begun anew.
+    let seen = |(value, version): &(Option<Value>, u64)| (value.is_some(), *version);
+    let other = |(item, before): &(&ItemKey, &(Option<Value>, u64))| {
+        now.get(*item).is_none_or(|now| seen(now) != seen(before))
     };
     before.iter().find(other).map(|((table, key), _)| (&**table, &**key))
 }

@@ -1,8 +1,9 @@
 //! The steps inside a transaction: a read locks and returns the value, a write stays in memory.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use futures_util::future::{join, try_join_all};
+use futures_util::future::{join3, try_join_all};
 
 use super::{Runs, Tenure, Transaction, Within};
 use crate::engine::locks::Met;
@@ -36,8 +37,9 @@ impl Within {
         // The value must not be seen before all that led here is logged: then every attempt of
         // this try locks the same items.
         let logged = step.instance.before_call(&step.path);
-        let (logged, locked) = join(logged, self.lock(step, table, key)).await;
-        logged?;
+        let (attempt, lock) = (&step.instance.attempt, self.lock(step, table, key));
+        let (logged, looked, locked) = join3(logged, attempt.meets_no_root(), lock).await;
+        logged.and(looked)?;
         let value = locked?;
         if self.transaction.is_in_doubt(step.service()) {
             self.still_open(step, table, key).await?;
@@ -53,7 +55,13 @@ impl Within {
         table: &str,
         keys: &[String],
     ) -> Result<Vec<Option<Value>>, Stop> {
-        try_join_all(keys.iter().map(|key| self.get(step, table, key))).await
+        // Once each: who met a lock of its own took itself for one of two runs.
+        let once: BTreeSet<_> = keys.iter().collect();
+        let get =
+            async |key: &String| Ok::<_, Stop>((key.clone(), self.get(step, table, key).await?));
+        let found = try_join_all(once.into_iter().map(get)).await?;
+        let found: BTreeMap<_, _> = found.into_iter().collect();
+        Ok(keys.iter().map(|key| found.get(key).cloned().flatten()).collect())
     }
 
     pub(in crate::engine) async fn write(
