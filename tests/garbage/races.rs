@@ -173,6 +173,30 @@ fn a_reader_elsewhere_that_sleeps_sees_what_was_committed() {
     }
 }
 
+/// Versions begin anew where the head of a deleted item was collected.
+#[test]
+fn an_item_that_is_made_anew_is_not_taken_for_the_one_before() {
+    in_virtual_time(async {
+        let (world, writes) = (world(), Gate::default());
+        world.call(set(("x".into(), 1))).await.unwrap();
+        world.call(erase("x".into())).await.unwrap();
+        settled(&world).await;
+        tokio::time::sleep(2 * LAG).await;
+        collected(&world).await;
+        tokio::time::sleep(WINDOW + 2 * LAG).await;
+        let host = world.new_host();
+        disturb(world.store(), [(Update, X, Fault::WaitBefore(writes.clone()))]);
+        let added = held(world.call(add_and_wait()), writes, async {
+            collected(&host).await;
+            assert!(host.stored().iter().all(|(key, _)| key.partition != "table/values"));
+            host.call(set(("x".into(), 50))).await.unwrap();
+            host.call(set(("x".into(), 60))).await.unwrap();
+        });
+        added.await;
+        assert_eq!(world.peek(VALUES, "x"), Some(61));
+    });
+}
+
 /// It was listed long before its last marks went.
 #[test]
 fn a_head_keeps_its_fence_though_a_collector_stops_before_it_lists_it() {

@@ -119,7 +119,8 @@ async fn requests_do_not_keep_what_was_sent_from_running() {
             assert_eq!(served.call("/count_twice", json!(name)).await.status, 200);
         }
     };
-    let all = async { tokio::join!(requests("ann"), requests("bob"), requests("cid")) };
+    served.store.latency(|| Duration::from_millis(2));
+    let all = futures_util::future::join_all(["ann", "bob", "cid", "dan"].map(requests));
     tokio::time::timeout(Duration::from_secs(10), all).await.expect("its turn comes");
 }
 

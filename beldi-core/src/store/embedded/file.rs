@@ -181,6 +181,10 @@ fn explain(path: &str, error: Error) -> StoreError {
             StoreError::Corrupt(format!("{path} is cut off"))
         }
         Error::Corrupted(reason) => StoreError::Corrupt(format!("{path}: {reason}")),
+        Error::PreviousIo => StoreError::Io(format!(
+            "{path}: an earlier request met an error of the disk; nothing is read or written any more until the \
+             file is opened again: start this process anew"
+        )),
         error => StoreError::Io(format!("{path}: {error}")),
     }
 }
