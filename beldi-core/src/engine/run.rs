@@ -59,7 +59,7 @@ pub(crate) enum Ended {
 pub(crate) async fn run_fresh(service: &Arc<Service>, request: &Request) -> Result<Ended, Error> {
     let handler = service.handler(&request.ssf)?;
     let intent = service.new_intent(request.key.clone(), handler, request.input.clone());
-    let intent = intent.map_err(|reason| Error::Failed { reason })?;
+    let intent = intent.map_err(|reason| Error::BadRequest(reason.message))?;
     let (caller, callback) = (request.caller.clone(), request.callback.clone());
     let (kept, depth) = (caller.is_some(), request.depth);
     let intent = Intent { attempts: 1, next: service.lease(), caller, depth, callback, ..intent };

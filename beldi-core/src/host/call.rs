@@ -236,7 +236,7 @@ const LOOK_EVERY: u64 = 200;
 pub(crate) async fn register(service: &Service, request: &Request) -> Result<()> {
     let handler = service.handler(&request.ssf)?;
     let intent = service.new_intent(request.key.clone(), handler, request.input.clone());
-    let intent = intent.map_err(|reason| Error::Failed { reason })?;
+    let intent = intent.map_err(|reason| Error::BadRequest(reason.message))?;
     let registered = intent::register(&service.store, &intent, None).await;
     match registered.map_err(|error| in_doubt(error.into(), &request.key))? {
         intent::Registered::Mine => service.announce(request.key.clone()),

@@ -125,6 +125,8 @@ pub(super) async fn called(
         Error::Parked { .. } | Error::UnknownSsf { .. } => {
             Declined::Failed(Reason::new("callee", error.to_string()))
         }
+        // Its input was read long ago: it is too large.
+        Error::BadRequest(text) => Declined::Refused(Reason::new("input_too_large", text)),
         Error::KeyReused { .. } => Declined::Refused(Reason::new("callee", error.to_string())),
         error => Declined::Unavailable(error.to_string()),
     })
