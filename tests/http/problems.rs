@@ -38,7 +38,7 @@ async fn unknown_ssf() {
 
 #[tokio::test]
 async fn slow_body() {
-    let call_time = Duration::from_millis(50);
+    let call_time = Duration::from_millis(500);
     let limits = Limits { call_time, concurrency: 1, waiting: 0, ..Limits::default() };
     let served = serve_with(limits, FaultyStore::new(MemoryStore::new())).await;
     let address = served.url.trim_start_matches("http://");
