@@ -306,6 +306,9 @@ impl Item<'_> {
 
     /// Nobody holds the item but, perhaps, the writer's own root.
     fn not_locked(&self) -> Condition {
+        if self.own_locks.is_empty() {
+            return lock::free();
+        }
         let own = self.own_locks.iter().map(lock::held_by);
         Condition::Any(std::iter::once(lock::free()).chain(own).collect())
     }
